@@ -1,0 +1,70 @@
+//! The error codes that callers see: one exhaustive list, each with its HTTP status.
+//!
+//! Owns code names and statuses (FC "Error codes"; fc-api 3.6). Never holds a message: the message belongs to the
+//! place that found the fault. Every code has a page in `docs/errors/`, which a test checks.
+
+macro_rules! error_codes {
+    ($($(#[$doc:meta])* $name:ident = $status:literal,)*) => {
+        /// A code on the wire; alphabetical.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ErrorCode { $($(#[$doc])* $name,)* }
+
+        impl ErrorCode {
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// HTTP status of an answer with this code.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+        }
+    };
+}
+
+error_codes! {
+    AccessDenied = 403,
+    AliasNotFound = 404,
+    AsyncConfigNotExists = 404,
+    /// The invocation was stopped already.
+    AsyncInvocationStopped = 412,
+    ConcurrentUpdateError = 409,
+    EntityTooLarge = 400,
+    FunctionAlreadyExists = 409,
+    FunctionNotFound = 404,
+    InternalServerError = 500,
+    InvalidAccessKeyID = 403,
+    InvalidArgument = 400,
+    LimitExceededError = 400,
+    MissingRequiredHeader = 400,
+    PathNotSupported = 400,
+    PreconditionFailed = 412,
+    ResourceExhausted = 429,
+    ServiceAlreadyExists = 409,
+    ServiceNotEmpty = 409,
+    ServiceNotFound = 404,
+    /// The node cannot make the work durable, or is shutting down: nothing was stored.
+    ServiceUnavailable = 503,
+    SignatureNotMatch = 403,
+    StatefulAsyncInvocationAlreadyExists = 409,
+    StatefulAsyncInvocationNotFound = 404,
+    VersionNotFound = 404,
+}
+
+impl ErrorCode {
+    /// Whether the same call may succeed later without a change by the caller.
+    pub const fn retryable(self) -> bool {
+        self.status() >= 500 || matches!(self, Self::ResourceExhausted | Self::ConcurrentUpdateError)
+    }
+}
+
+impl std::fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;

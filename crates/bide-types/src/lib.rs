@@ -1,0 +1,16 @@
+//! The vocabulary of bide: ids, names, time, limits, error codes and resource descriptions.
+//!
+//! Owns validation: a value of one of these types is valid, so nobody downstream checks again.
+//! Never does I/O, reads a clock or draws a random number. Nothing here survives or breaks in a crash.
+
+pub mod error_code;
+pub mod ids;
+pub mod limits;
+pub mod names;
+pub mod resource;
+pub mod time;
+
+pub use error_code::ErrorCode;
+pub use ids::{AccountId, FunctionId, InstanceId, InvocationId, RequestId, TaskId};
+pub use names::{FunctionName, NameError, Qualifier, ServiceName};
+pub use time::Timestamp;

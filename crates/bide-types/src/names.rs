@@ -1,0 +1,121 @@
+//! Names that a caller chooses: services, functions, qualifiers.
+//!
+//! Owns the one rule for all of them (FC "CreateFunction"): a letter or underscore, then letters, digits,
+//! underscore or hyphen, 1 to 128 characters. A qualifier may also be a version number.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::NAME_CHARS_MAX;
+
+/// Why a text is no name. The message names the field, so that a caller can act on it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{field} '{shown}' is invalid: it must be 1 to {max} characters, letters, digits, '_' or '-', \
+     and start with a letter or '_'",
+    max = NAME_CHARS_MAX
+)]
+pub struct NameError {
+    field: &'static str,
+    shown: String,
+}
+
+impl NameError {
+    pub(crate) fn new(field: &'static str, text: &str) -> Self {
+        Self { field, shown: text.chars().take(NAME_CHARS_MAX).collect() }
+    }
+}
+
+/// Whether `text` follows the name rule.
+pub(crate) fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.len() <= NAME_CHARS_MAX
+        && bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// Declares a text newtype with validation at every way in, serde included.
+macro_rules! text_newtype {
+    ($(#[$doc:meta])* $name:ident, $field:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// # Errors
+            /// [`NameError`] when `text` breaks the rule of this type.
+            pub fn new(text: &str) -> Result<Self, NameError> {
+                if ($valid)(text) { Ok(Self(Arc::from(text))) } else { Err(NameError::new($field, text)) }
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+    };
+}
+pub(crate) use text_newtype;
+
+text_newtype!(
+    /// Name of a service; unique within its account.
+    ServiceName, "service name", is_name
+);
+text_newtype!(
+    /// Name of a function; unique within its service.
+    FunctionName, "function name", is_name
+);
+text_newtype!(
+    /// What a call is addressed to: `LATEST`, a version number, or an alias.
+    Qualifier, "qualifier",
+    |text: &str| is_name(text) || (!text.is_empty() && text.len() <= 19 && text.bytes().all(|b| b.is_ascii_digit()))
+);
+
+impl Qualifier {
+    pub fn latest() -> Self {
+        Self(Arc::from("LATEST"))
+    }
+
+    pub fn is_latest(&self) -> bool {
+        self.as_str() == "LATEST"
+    }
+}
+
+#[cfg(test)]
+mod tests;

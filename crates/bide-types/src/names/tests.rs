@@ -1,0 +1,28 @@
+use super::*;
+
+#[test]
+fn names_follow_the_rule_at_its_edges() {
+    let longest = format!("_{}", "a".repeat(127));
+    for good in ["a", "_", "A-1_b", longest.as_str()] {
+        assert!(FunctionName::new(good).is_ok(), "{good}");
+    }
+    let too_long = "a".repeat(129);
+    for bad in ["", "1a", "-a", "a.b", "a b", "ä", too_long.as_str()] {
+        assert!(FunctionName::new(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_qualifier_may_be_a_version_number() {
+    assert!(Qualifier::new("12").is_ok());
+    assert!(Qualifier::new("prod").is_ok());
+    assert!(Qualifier::new("1a").is_err());
+    assert!(Qualifier::new("LATEST").expect("valid").is_latest());
+}
+
+#[test]
+fn the_error_names_the_field_and_shows_a_bounded_part_of_the_text() {
+    let error = ServiceName::new(&"9".repeat(500)).expect_err("starts with a digit").to_string();
+    assert!(error.starts_with("service name '999"), "{error}");
+    assert!(error.len() < 400);
+}

@@ -1,0 +1,154 @@
+//! Control objects: services, functions and their asynchronous invocation configuration.
+//!
+//! Owns their fields and defaults, in the form in which the catalog stores them (JSON, see
+//! `docs/storage-format.md`): a field may be added with a default, never renamed or given another meaning.
+//! Never knows a wire format: the API crates translate.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::{AccountId, FunctionId, FunctionName, Qualifier, ServiceName, Timestamp};
+
+/// Groups functions (API generations 2016-08-15 and 2021-04-06).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    pub account: AccountId,
+    pub name: ServiceName,
+    pub service_id: String,
+    pub description: String,
+    pub role: String,
+    pub internet_access: bool,
+    /// Options that bide keeps and returns but does not act on, by their API name (e.g. `logConfig`); values are JSON.
+    pub opaque: BTreeMap<String, String>,
+    pub created_at: Timestamp,
+    pub modified_at: Timestamp,
+}
+
+/// A function as it stands: configuration and the digest of its code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Function {
+    pub id: FunctionId,
+    pub account: AccountId,
+    pub service: ServiceName,
+    pub name: FunctionName,
+    pub description: String,
+    pub runtime: Runtime,
+    pub handler: String,
+    pub initializer: Option<String>,
+    pub initialization_timeout_seconds: u32,
+    pub timeout_seconds: u32,
+    pub memory_mb: u32,
+    pub instance_concurrency: u32,
+    pub environment: BTreeMap<String, String>,
+    pub custom_port: u16,
+    /// Command and arguments of a custom runtime; empty means `/code/bootstrap`.
+    pub custom_command: Vec<String>,
+    pub code: Code,
+    /// Grows with every change of code or configuration; instances of an older revision are drained.
+    pub revision: u64,
+    pub created_at: Timestamp,
+    pub modified_at: Timestamp,
+}
+
+impl Function {
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(u64::from(self.timeout_seconds))
+    }
+
+    pub fn initialization_timeout(&self) -> Duration {
+        Duration::from_secs(u64::from(self.initialization_timeout_seconds))
+    }
+}
+
+/// Identity and size of a code package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    /// Lower-case hex SHA-256 of the zip; the key under which the store keeps it.
+    pub digest: String,
+    /// CRC-64 (ECMA-182) of the zip, as the deployment tools of FC compare it.
+    pub crc64: u64,
+    pub size_bytes: u64,
+}
+
+/// The language environment a function runs in, by FC's names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Runtime {
+    name: String,
+    kind: RuntimeKind,
+}
+
+/// What bide does to run a [`Runtime`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuntimeKind {
+    Python,
+    Node,
+    /// An HTTP server started from the package.
+    Custom,
+}
+
+/// The runtime name is unknown, or known and not supported.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("runtime '{0}' is not supported: use python3*, nodejs*, custom or custom.debian*")]
+pub struct UnsupportedRuntime(String);
+
+impl Runtime {
+    /// # Errors
+    /// [`UnsupportedRuntime`] for any other name.
+    pub fn parse(name: &str) -> Result<Self, UnsupportedRuntime> {
+        let version = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let kind = if name.strip_prefix("python3").is_some_and(version) {
+            RuntimeKind::Python
+        } else if name.strip_prefix("nodejs").is_some_and(version) {
+            RuntimeKind::Node
+        } else if name == "custom" || name.strip_prefix("custom.debian").is_some_and(version) {
+            RuntimeKind::Custom
+        } else {
+            return Err(UnsupportedRuntime(name.chars().take(limits::NAME_CHARS_MAX).collect()));
+        };
+        Ok(Self { name: name.to_owned(), kind })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn kind(&self) -> RuntimeKind {
+        self.kind
+    }
+}
+
+impl TryFrom<String> for Runtime {
+    type Error = UnsupportedRuntime;
+
+    fn try_from(name: String) -> Result<Self, UnsupportedRuntime> {
+        Self::parse(&name)
+    }
+}
+
+impl From<Runtime> for String {
+    fn from(runtime: Runtime) -> Self {
+        runtime.name
+    }
+}
+
+/// How asynchronous invocations of one function and qualifier are treated (FC "AsyncConfig").
+/// `None` means "not set": the default applies and the field reads back as absent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsyncInvokeConfig {
+    pub function: FunctionId,
+    pub qualifier: Qualifier,
+    pub stateful: Option<bool>,
+    pub retry_attempts_max: Option<u32>,
+    pub event_age_max_seconds: Option<u64>,
+    pub on_success: Option<String>,
+    pub on_failure: Option<String>,
+    pub created_at: Timestamp,
+    pub modified_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests;
