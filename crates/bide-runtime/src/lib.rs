@@ -1,1 +1,15 @@
-//! Placeholder.
+//! Runs functions: pools of instances, the runtimes that speak to them, and their agents.
+//!
+//! Owns everything between "run this request of this function" and "this is how the attempt ended": code packages
+//! ([`package`]), pools, runtimes, logs. Never decides about retries or stores anything that must survive: the engine
+//! does. After a crash of the server its instances are gone (the launcher sees to it) and only caches are left in
+//! `cache_dir`, which are checked before they are used again.
+
+pub mod executor;
+pub mod testing;
+
+pub use executor::{
+    AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats,
+    FunctionErrorCause, FunctionErrorKind, FunctionSpec, InvokeRequest, Slot, StartedHook, Throttled,
+    Tracing,
+};

@@ -1,0 +1,200 @@
+//! The seam between the engine and whatever runs functions: one attempt in, one outcome out.
+//!
+//! Owns the vocabulary only. Never runs anything itself: [`crate::pool::Pools`] does, and
+//! [`crate::testing::FakeExecutor`] pretends to. A crash leaves nothing behind: an attempt whose outcome was not
+//! stored by the engine is simply run again (at least once).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bide_types::resource::Function;
+use bide_types::{FunctionId, InstanceId, Qualifier, RequestId, TaskId};
+use bytes::Bytes;
+use tokio::sync::watch;
+
+/// A boxed future, so that the traits here can be used as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Called with a function whose capacity may have grown.
+pub type CapacityHook = Arc<dyn Fn(FunctionId) + Send + Sync>;
+
+/// Called right before the handler gets the request.
+pub type StartedHook = Box<dyn FnOnce(InstanceId) + Send>;
+
+/// Everything an instance needs to know about its function; immutable. A pool exists per function id, revision and
+/// qualifier.
+#[derive(Clone, Debug)]
+pub struct FunctionSpec {
+    pub function: Arc<Function>,
+    pub qualifier: Qualifier,
+    /// Version that the qualifier resolves to; empty for `LATEST`.
+    pub version_id: String,
+    pub region: String,
+    pub role_arn: String,
+}
+
+/// One attempt to run.
+#[derive(Clone, Debug)]
+pub struct InvokeRequest {
+    pub request_id: RequestId,
+    /// The event, byte for byte.
+    pub payload: Bytes,
+    /// Retries so far: 0 on the first attempt.
+    pub retry_count: u32,
+    /// Set in task mode only.
+    pub task_id: Option<TaskId>,
+    pub tracing: Tracing,
+}
+
+/// Trace context of the caller, passed on as it came (fc-behaviour 7.3).
+#[derive(Clone, Debug, Default)]
+pub struct Tracing {
+    pub span_context: Option<String>,
+    /// Base64 of a JSON map.
+    pub span_baggages: Option<String>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub struct AttemptOutcome {
+    pub result: AttemptResult,
+    pub instance: InstanceId,
+    /// From handing the request to the handler until its answer; zero if the handler never got it.
+    pub duration: Duration,
+    /// Peak resident memory of the instance so far, in MB (2^20 bytes); 0 if unknown.
+    pub memory_max_mb: f64,
+    /// Whether the attempt waited for its instance to start.
+    pub cold_start: bool,
+    /// At most the last 4 KB that this attempt logged; empty when the instance serves several requests at once.
+    pub log_tail: Bytes,
+}
+
+/// The class of an attempt's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptResult {
+    /// The handler's return value.
+    Returned(Bytes),
+    /// The function's fault; `body` is the error JSON of fc-behaviour 7.8.
+    FunctionError { kind: FunctionErrorKind, cause: FunctionErrorCause, body: Bytes },
+    /// The platform could not run it (spawn failed, disk full): not the function's fault.
+    SystemError { message: String },
+    /// Cancelled; the handler no longer runs.
+    Stopped,
+}
+
+/// What `X-Fc-Error-Type` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FunctionErrorKind {
+    /// Passed to the callback by a Node handler.
+    Handled,
+    Unhandled,
+}
+
+/// Why a function failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FunctionErrorCause {
+    /// The handler raised, rejected or reported an error.
+    Raised,
+    /// Ran longer than its timeout and was killed.
+    Timeout,
+    /// The process ended, or broke the protocol, before it answered.
+    ProcessExited,
+    /// Used more memory than it may and was killed.
+    OutOfMemory,
+    /// The instance never became ready: bad handler name, import error, failing initializer, port not opened.
+    StartFailed,
+}
+
+/// A hard cap on instances is reached (FC: 429 `ResourceExhausted`).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Throttled {
+    /// Names the cap and its value.
+    pub reason: String,
+}
+
+/// Instances at this moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExecutorStats {
+    /// Instances that exist, those starting included.
+    pub instances: usize,
+    /// Instances still starting.
+    pub starting: usize,
+    /// Requests running or waiting for their instance to start.
+    pub busy: usize,
+    /// Synchronous calls waiting for a slot.
+    pub waiting: usize,
+}
+
+/// A cancellation signal: cheap to clone, all clones see it, and it cannot be taken back.
+#[derive(Clone, Debug)]
+pub struct Cancel {
+    cancelled: watch::Sender<bool>,
+}
+
+impl Cancel {
+    pub fn new() -> Self {
+        Self { cancelled: watch::Sender::new(false) }
+    }
+
+    pub fn cancel(&self) {
+        self.cancelled.send_replace(true);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        *self.cancelled.borrow()
+    }
+
+    /// Resolves once [`Cancel::cancel`] was called on any clone.
+    pub async fn cancelled(&self) {
+        // A sender lives in `self`, so waiting cannot fail.
+        let _ = self.cancelled.subscribe().wait_for(|cancelled| *cancelled).await;
+    }
+}
+
+impl Default for Cancel {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Runs attempts, within caps.
+pub trait Executor: Send + Sync + 'static {
+    /// Slots that could be taken right now for this function: idle ones and those of instances that may be started.
+    fn capacity(&self, spec: &FunctionSpec) -> usize;
+
+    /// Takes one slot without waiting; `None` when there is none. The capacity hook is called later for every function
+    /// that was refused.
+    fn try_reserve(&self, spec: &Arc<FunctionSpec>) -> Option<Box<dyn Slot>>;
+
+    /// Takes one slot, waiting in line while instances are busy or starting.
+    ///
+    /// # Errors
+    /// [`Throttled`] at a hard cap: instances per function, instances per account, or the length of the line.
+    fn reserve(&self, spec: &Arc<FunctionSpec>) -> BoxFuture<'_, Result<Box<dyn Slot>, Throttled>>;
+
+    /// Sets the hook to call, outside of all locks, whenever capacity of a function may have grown.
+    fn on_capacity(&self, hook: CapacityHook);
+
+    /// The function was replaced or deleted: its present instances finish what they run and take nothing new.
+    fn retire(&self, function: FunctionId);
+
+    /// Stops every instance; resolves when all processes are gone. Afterwards nothing can be reserved.
+    fn shutdown(&self) -> BoxFuture<'_, ()>;
+
+    fn stats(&self) -> ExecutorStats;
+}
+
+/// The right to run one request on one instance. Dropping it unused gives it back.
+pub trait Slot: Send {
+    /// Runs one attempt to its end. The slot is free again as soon as the instance has answered. Dropping the future
+    /// kills the instance.
+    fn invoke(
+        self: Box<Self>,
+        request: InvokeRequest,
+        cancel: Cancel,
+        started: StartedHook,
+    ) -> BoxFuture<'static, AttemptOutcome>;
+}

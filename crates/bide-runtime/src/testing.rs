@@ -1,0 +1,234 @@
+//! An executor without processes, for tests of what stands above: a script decides how each attempt ends.
+//!
+//! Owns slots and the list of held attempts. Never starts a process or reads a clock.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bide_types::{FunctionId, InstanceId, RequestId};
+use bytes::Bytes;
+use tokio::sync::{Notify, oneshot};
+
+use crate::executor::{
+    AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats, FunctionSpec,
+    InvokeRequest, Slot, StartedHook, Throttled,
+};
+
+/// What the script wants an attempt to do.
+#[derive(Clone, Debug)]
+pub enum FakeRun {
+    /// End at once.
+    Finish(AttemptResult),
+    /// Run until [`FakeExecutor::release`] or until cancelled.
+    Hold,
+}
+
+/// Decides how an attempt goes.
+pub type Script = dyn Fn(&FunctionSpec, &InvokeRequest) -> FakeRun + Send + Sync;
+
+/// The scripted executor. Clones share everything.
+#[derive(Clone)]
+pub struct FakeExecutor {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    script: Box<Script>,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    slots_per_function: usize,
+    closed: bool,
+    busy: HashMap<FunctionId, usize>,
+    waiting: usize,
+    held: HashMap<RequestId, oneshot::Sender<AttemptResult>>,
+    started: Vec<(RequestId, u32)>,
+    hook: Option<CapacityHook>,
+}
+
+impl FakeExecutor {
+    /// Every function has `slots_per_function` slots.
+    pub fn new(
+        slots_per_function: usize,
+        script: impl Fn(&FunctionSpec, &InvokeRequest) -> FakeRun + Send + Sync + 'static,
+    ) -> Self {
+        let state = Mutex::new(State { slots_per_function, ..State::default() });
+        Self { shared: Arc::new(Shared { script: Box::new(script), state, changed: Notify::new() }) }
+    }
+
+    /// Ends a held attempt; `false` if there is none with this request id.
+    pub fn release(&self, request: &RequestId, result: AttemptResult) -> bool {
+        let held = self.shared.lock().held.remove(request);
+        held.is_some_and(|held| held.send(result).is_ok())
+    }
+
+    /// Requests held now, in no order.
+    pub fn held(&self) -> Vec<RequestId> {
+        self.shared.lock().held.keys().cloned().collect()
+    }
+
+    /// Every attempt handed to a handler so far: request id and retry count, in order.
+    pub fn started(&self) -> Vec<(RequestId, u32)> {
+        self.shared.lock().started.clone()
+    }
+
+    /// Changes the slots per function; fires the hook for every function seen.
+    pub fn set_slots(&self, slots_per_function: usize) {
+        let (hook, functions) = {
+            let mut state = self.shared.lock();
+            state.slots_per_function = slots_per_function;
+            (state.hook.clone(), state.busy.keys().copied().collect::<Vec<_>>())
+        };
+        self.shared.changed.notify_waiters();
+        if let Some(hook) = hook {
+            functions.into_iter().for_each(|function| hook(function));
+        }
+    }
+
+    /// Resolves when `condition` holds of this executor; checked after every start, end and release.
+    pub async fn until(&self, condition: impl Fn(&Self) -> bool) {
+        loop {
+            let changed = self.shared.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if condition(self) {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panics while it holds the lock")
+    }
+
+    fn take(self: &Arc<Self>, spec: &Arc<FunctionSpec>) -> Option<FakeSlot> {
+        let mut state = self.lock();
+        let limit = if state.closed { 0 } else { state.slots_per_function };
+        let busy = state.busy.entry(spec.function.id).or_insert(0);
+        if *busy >= limit {
+            return None;
+        }
+        *busy += 1;
+        Some(FakeSlot { shared: Arc::clone(self), spec: Arc::clone(spec) })
+    }
+}
+
+impl Executor for FakeExecutor {
+    fn capacity(&self, spec: &FunctionSpec) -> usize {
+        let state = self.shared.lock();
+        let busy = state.busy.get(&spec.function.id).copied().unwrap_or(0);
+        if state.closed { 0 } else { state.slots_per_function.saturating_sub(busy) }
+    }
+
+    fn try_reserve(&self, spec: &Arc<FunctionSpec>) -> Option<Box<dyn Slot>> {
+        self.shared.take(spec).map(|slot| Box::new(slot) as Box<dyn Slot>)
+    }
+
+    fn reserve(&self, spec: &Arc<FunctionSpec>) -> BoxFuture<'_, Result<Box<dyn Slot>, Throttled>> {
+        let spec = Arc::clone(spec);
+        Box::pin(async move {
+            if self.shared.lock().slots_per_function == 0 {
+                return Err(Throttled { reason: "the fake executor has no slots".to_owned() });
+            }
+            self.shared.lock().waiting += 1;
+            let slot = loop {
+                let changed = self.shared.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if let Some(slot) = self.shared.take(&spec) {
+                    break slot;
+                }
+                changed.await;
+            };
+            self.shared.lock().waiting -= 1;
+            Ok(Box::new(slot) as Box<dyn Slot>)
+        })
+    }
+
+    fn on_capacity(&self, hook: CapacityHook) {
+        self.shared.lock().hook = Some(hook);
+    }
+
+    fn retire(&self, _function: FunctionId) {}
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let mut state = self.shared.lock();
+            state.closed = true;
+            state.held.clear();
+        })
+    }
+
+    fn stats(&self) -> ExecutorStats {
+        let state = self.shared.lock();
+        let busy = state.busy.values().sum();
+        ExecutorStats { instances: busy, starting: 0, busy, waiting: state.waiting }
+    }
+}
+
+struct FakeSlot {
+    shared: Arc<Shared>,
+    spec: Arc<FunctionSpec>,
+}
+
+impl Drop for FakeSlot {
+    fn drop(&mut self) {
+        let hook = {
+            let mut state = self.shared.lock();
+            let busy = state.busy.get_mut(&self.spec.function.id).expect("counted when the slot was taken");
+            *busy -= 1;
+            state.hook.clone()
+        };
+        self.shared.changed.notify_waiters();
+        if let Some(hook) = hook {
+            hook(self.spec.function.id);
+        }
+    }
+}
+
+impl Slot for FakeSlot {
+    fn invoke(
+        self: Box<Self>,
+        request: InvokeRequest,
+        cancel: Cancel,
+        started: StartedHook,
+    ) -> BoxFuture<'static, AttemptOutcome> {
+        Box::pin(async move {
+            let instance = InstanceId::new("c-fake").expect("a valid id");
+            let run = (self.shared.script)(&self.spec, &request);
+            let (sender, receiver) = oneshot::channel();
+            {
+                let mut state = self.shared.lock();
+                state.started.push((request.request_id.clone(), request.retry_count));
+                if matches!(run, FakeRun::Hold) {
+                    state.held.insert(request.request_id.clone(), sender);
+                }
+            }
+            started(instance.clone());
+            self.shared.changed.notify_waiters();
+            let result = match run {
+                FakeRun::Finish(result) => result,
+                FakeRun::Hold => tokio::select! {
+                    released = receiver => released.unwrap_or(AttemptResult::Stopped),
+                    () = cancel.cancelled() => AttemptResult::Stopped,
+                },
+            };
+            self.shared.lock().held.remove(&request.request_id);
+            AttemptOutcome {
+                result,
+                instance,
+                duration: Duration::from_millis(1),
+                memory_max_mb: 1.0,
+                cold_start: false,
+                log_tail: Bytes::new(),
+            }
+        })
+    }
+}
