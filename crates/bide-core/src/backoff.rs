@@ -1,0 +1,41 @@
+//! How long to wait before another attempt.
+//!
+//! Owns two doubling series (FC "Retry policies"; fc-behaviour 12): after function errors, and after refusals by the
+//! platform, which go on for a window of five hours.
+
+use std::time::Duration;
+
+use bide_types::Timestamp;
+use bide_types::limits::{RETRY_ATTEMPTS_MAX, SYSTEM_RETRY_WINDOW};
+
+use crate::invocation::Refusals;
+
+/// Wait before the first retry of either series.
+pub const FIRST: Duration = Duration::from_millis(500);
+/// Longest wait after a refusal: pure doubling would leave gaps of hours near the end of the window.
+pub const REFUSAL_CEILING: Duration = Duration::from_secs(60);
+/// Longest wait after a function error.
+pub const FUNCTION_ERROR_CEILING: Duration = Duration::from_secs(300);
+
+const DOUBLINGS_MAX: u32 = 16;
+const _: () = assert!(RETRY_ATTEMPTS_MAX < DOUBLINGS_MAX);
+
+/// Wait before retry number `retry` (1 is the first) after a function error: 0.5 s, 1 s, 2 s, ...
+pub fn after_function_error(retry: u32) -> Duration {
+    doubled(retry.saturating_sub(1)).min(FUNCTION_ERROR_CEILING)
+}
+
+/// The chain with one more refusal at `now`, and when to try again; `None` when the window is used up.
+pub fn after_refusal(refusals: Option<Refusals>, now: Timestamp) -> (Refusals, Option<Timestamp>) {
+    let chain = match refusals {
+        None => Refusals { since: now, count: 1 },
+        Some(Refusals { since, count }) => Refusals { since, count: count.saturating_add(1) },
+    };
+    let due = now.plus(doubled(chain.count - 1).min(REFUSAL_CEILING));
+    let within_window = due <= chain.since.plus(SYSTEM_RETRY_WINDOW);
+    (chain, within_window.then_some(due))
+}
+
+fn doubled(times: u32) -> Duration {
+    FIRST * 2_u32.pow(times.min(DOUBLINGS_MAX))
+}

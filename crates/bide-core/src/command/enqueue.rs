@@ -1,0 +1,48 @@
+//! Enqueue: an invocation is accepted.
+//!
+//! Owns the first record. After a crash it is either stored whole, and runs, or was never answered with 202.
+
+use std::time::Duration;
+
+use bide_types::{FunctionId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
+
+use crate::invocation::{DestinationStatus, Epoch, Invocation, Mode, State};
+
+/// What the caller asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enqueue {
+    pub function: FunctionId,
+    pub qualifier: Qualifier,
+    pub request_id: RequestId,
+    /// Present in task mode.
+    pub task: Option<TaskId>,
+    pub delay: Duration,
+    pub hops: u8,
+}
+
+/// The record of a newly accepted invocation. The delay counts from `now`, the moment of acceptance.
+pub fn enqueue(request: Enqueue, id: InvocationId, now: Timestamp) -> Invocation {
+    let mode = match request.task {
+        None => Mode::Plain,
+        Some(id) => Mode::Task { id, timeline: Vec::with_capacity(4) },
+    };
+    let mut invocation = Invocation {
+        id,
+        function: request.function,
+        qualifier: request.qualifier,
+        request_id: request.request_id,
+        mode,
+        accepted_at: now,
+        not_before: now.plus(request.delay),
+        hops: request.hops,
+        epoch: Epoch::default(),
+        runs: 0,
+        retries: 0,
+        refusals: None,
+        policy: None,
+        state: State::Enqueued,
+        destination: DestinationStatus::None,
+    };
+    invocation.note(now, "");
+    invocation
+}
