@@ -1,0 +1,85 @@
+//! The list of protections, so that what is not in force is said at start and never silently dropped.
+
+use std::fmt;
+
+/// One way in which a process is contained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protection {
+    CleanEnvironment,
+    NoInheritedDescriptors,
+    OwnSession,
+    DiesWithServer,
+    DescendantsDieWithServer,
+    NoNewPrivileges,
+    NoCoreDumps,
+    DescriptorLimit,
+    FileSizeLimit,
+    ProcessLimit,
+    MemoryLimit,
+    CpuLimit,
+    OwnUser,
+    FileSystemIsolation,
+    ProcessIsolation,
+    NetworkIsolation,
+    SystemCallFilter,
+}
+
+impl fmt::Display for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CleanEnvironment => "clean environment",
+            Self::NoInheritedDescriptors => "no inherited descriptors",
+            Self::OwnSession => "own session and process group",
+            Self::DiesWithServer => "dies with the server",
+            Self::DescendantsDieWithServer => "descendants die with the server",
+            Self::NoNewPrivileges => "no new privileges",
+            Self::NoCoreDumps => "no core dumps",
+            Self::DescriptorLimit => "limit on open descriptors",
+            Self::FileSizeLimit => "limit on file size",
+            Self::ProcessLimit => "limit on processes",
+            Self::MemoryLimit => "limit on memory",
+            Self::CpuLimit => "limit on CPU",
+            Self::OwnUser => "own user",
+            Self::FileSystemIsolation => "file system isolation",
+            Self::ProcessIsolation => "process isolation",
+            Self::NetworkIsolation => "network isolation",
+            Self::SystemCallFilter => "system call filter",
+        })
+    }
+}
+
+/// What a launcher enforces and what it cannot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protections {
+    pub in_force: Vec<Protection>,
+    pub missing: Vec<Protection>,
+}
+
+impl Protections {
+    pub(crate) fn of_plain_processes() -> Self {
+        use Protection as P;
+        Self {
+            in_force: vec![
+                P::CleanEnvironment,
+                P::NoInheritedDescriptors,
+                P::OwnSession,
+                P::DiesWithServer,
+                P::NoNewPrivileges,
+                P::NoCoreDumps,
+                P::DescriptorLimit,
+                P::FileSizeLimit,
+            ],
+            missing: vec![
+                P::DescendantsDieWithServer,
+                P::ProcessLimit,
+                P::MemoryLimit,
+                P::CpuLimit,
+                P::OwnUser,
+                P::FileSystemIsolation,
+                P::ProcessIsolation,
+                P::NetworkIsolation,
+                P::SystemCallFilter,
+            ],
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The launcher against real processes: what they inherit, how they end, what they leave behind.
+
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use bide_sandbox::{LaunchError, LaunchSpec, Launcher, Limits, Process, ProcessHandle, ProcessLauncher};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
+
+fn shell(script: &str) -> LaunchSpec {
+    LaunchSpec {
+        argv: ["/bin/sh", "-c", script].map(OsString::from).to_vec(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("ONLY".into(), "this".into())],
+        working_dir: "/".into(),
+        control: None,
+        limits: Limits::default(),
+    }
+}
+
+async fn spawn(spec: LaunchSpec) -> Process {
+    ProcessLauncher::new().unwrap().spawn(spec).await.unwrap()
+}
+
+/// Reads the output until `bytes` have come or it ends.
+async fn read_some(output: OwnedFd, enough: impl Fn(&str) -> bool) -> String {
+    let mut output = Receiver::from_owned_fd(output).unwrap();
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    while !enough(&text) {
+        match output.read(&mut buffer).await.unwrap() {
+            0 => break,
+            read => text.push_str(std::str::from_utf8(&buffer[..read]).unwrap()),
+        }
+    }
+    text
+}
+
+async fn read_all(output: OwnedFd) -> String {
+    read_some(output, |_| false).await
+}
+
+/// Whether the process runs; a zombie, which only its parent can remove, does not.
+fn runs(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z')))
+}
+
+async fn until_gone(pid: u32) {
+    while runs(pid) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_inherits_nothing_but_what_it_is_given() {
+    let mut process = spawn(shell("env | sort; ls /proc/self/fd | tr '\\n' ' '; ulimit -c; umask")).await;
+    let output = read_all(process.take_output().unwrap()).await;
+    // 3 is the directory that `ls` itself reads.
+    assert_eq!(output, "ONLY=this\nPATH=/usr/bin:/bin\nPWD=/\n0 1 2 3 0\n0077\n");
+    assert_eq!(process.handle().exited().await.code, Some(0));
+    assert!(process.take_output().is_none());
+}
+
+#[tokio::test]
+async fn the_control_socket_arrives_under_the_number_in_the_environment() {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut spec = shell("");
+    // Not /bin/sh: its redirections know single digits only.
+    spec.argv = ["/bin/bash", "-c", "echo hello >&$BIDE_CONTROL_FD"].map(OsString::from).to_vec();
+    spec.control = Some(theirs.into());
+    let process = spawn(spec).await;
+    process.handle().exited().await;
+    let mut text = String::new();
+    (&ours).read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hello\n");
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_exist_is_an_error() {
+    let mut spec = shell("");
+    spec.argv = vec!["/no/such/program".into()];
+    let error = ProcessLauncher::new().unwrap().spawn(spec).await.unwrap_err();
+    assert!(
+        matches!(error, LaunchError::Spawn { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    );
+}
+
+#[tokio::test]
+async fn kill_reaches_grandchildren_that_ignore_sigterm() {
+    let mut process = spawn(shell("trap '' TERM; sleep 1000 & echo $!; wait; wait")).await;
+    let child = read_some(process.take_output().unwrap(), |text| text.ends_with('\n')).await;
+    let child: u32 = child.trim().parse().unwrap();
+    let handle = process.handle();
+    handle.kill();
+    assert_eq!(handle.exited().await.signal, Some(9));
+    assert!(!Path::new(&format!("/proc/{}", handle.pid())).exists(), "reaped");
+    until_gone(child).await;
+}
+
+#[tokio::test]
+async fn grandchildren_do_not_outlive_a_leader_that_exits() {
+    let mut process = spawn(shell("sleep 1000 >/dev/null 2>&1 & echo $!; exit 3")).await;
+    let child: u32 = read_all(process.take_output().unwrap()).await.trim().parse().unwrap();
+    assert_eq!(process.handle().exited().await.code, Some(3));
+    until_gone(child).await;
+}
+
+#[tokio::test]
+async fn terminate_lets_a_process_end_by_itself() {
+    let mut process =
+        spawn(shell("trap 'exit 7' TERM; echo ready; while :; do sleep 1000 & wait $!; done")).await;
+    read_some(process.take_output().unwrap(), |text| text.ends_with('\n')).await;
+    process.handle().terminate();
+    assert_eq!(process.handle().exited().await.code, Some(7));
+}
+
+#[tokio::test]
+async fn a_dropped_process_is_killed() {
+    let process = spawn(shell("sleep 1000")).await;
+    let handle: ProcessHandle = process.handle();
+    drop(process);
+    assert_eq!(handle.exited().await.signal, Some(9));
+    handle.kill(); // harmless when it is gone
+}
+
+#[test]
+fn a_runtime_that_shuts_down_takes_its_processes_along() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let process = runtime.block_on(spawn(shell("trap '' TERM; sleep 1000; sleep 1000")));
+    let pid = process.handle().pid();
+    drop(runtime);
+    assert!(!runs(pid));
+}
+
+#[tokio::test]
+async fn memory_use_is_known_during_and_after_the_run() {
+    let mut process = spawn(shell("echo ready; read line")).await;
+    read_some(process.take_output().unwrap(), |text| text.ends_with('\n')).await;
+    let handle = process.handle();
+    handle.exited().await;
+    assert!(handle.memory_peak_bytes() < 1024 * 1024 * 1024);
+}
+
+#[test]
+fn what_is_not_enforced_is_said() {
+    let protections = ProcessLauncher::new().unwrap().protections();
+    assert!(protections.missing.contains(&bide_sandbox::Protection::FileSystemIsolation));
+    assert!(protections.in_force.iter().all(|protection| !protections.missing.contains(protection)));
+}
