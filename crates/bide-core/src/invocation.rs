@@ -84,15 +84,29 @@ pub enum State {
     /// Stored, waits for `not_before` and for capacity.
     Enqueued,
     /// Taken from the queue, an instance is being found or started.
-    Dequeued { lease: Lease },
+    Dequeued {
+        lease: Lease,
+    },
     /// Taken from the queue and refused for want of capacity or by a fault of the platform; tried again at `due`.
-    Backoff { due: Timestamp },
+    Backoff {
+        due: Timestamp,
+    },
     /// An instance executes the code.
-    Running { lease: Lease, instance: InstanceId, since: Timestamp },
+    Running {
+        lease: Lease,
+        instance: InstanceId,
+        since: Timestamp,
+    },
     /// The function failed; the next attempt is due.
-    Retrying { due: Timestamp },
+    Retrying {
+        due: Timestamp,
+    },
     /// A stop was asked while a lease was out; the instance is being ended.
-    Stopping { lease: Lease, instance: Option<InstanceId>, since: Timestamp },
+    Stopping {
+        lease: Lease,
+        instance: Option<InstanceId>,
+        since: Timestamp,
+    },
     Settled(Settlement),
 }
 
@@ -189,13 +203,17 @@ impl Invocation {
         match self.state {
             State::Enqueued => Some(self.not_before),
             State::Backoff { due } | State::Retrying { due } => Some(due),
-            State::Dequeued { .. } | State::Running { .. } | State::Stopping { .. } | State::Settled(_) => None,
+            State::Dequeued { .. } | State::Running { .. } | State::Stopping { .. } | State::Settled(_) => {
+                None
+            }
         }
     }
 
     pub fn lease(&self) -> Option<&Lease> {
         match &self.state {
-            State::Dequeued { lease } | State::Running { lease, .. } | State::Stopping { lease, .. } => Some(lease),
+            State::Dequeued { lease } | State::Running { lease, .. } | State::Stopping { lease, .. } => {
+                Some(lease)
+            }
             State::Enqueued | State::Backoff { .. } | State::Retrying { .. } | State::Settled(_) => None,
         }
     }

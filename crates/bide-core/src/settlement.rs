@@ -27,12 +27,16 @@ pub struct Settlement {
 pub enum Outcome {
     Succeeded,
     /// No attempts are left, or the platform refused for the whole retry window.
-    Failed { failure: Failure },
+    Failed {
+        failure: Failure,
+    },
     Stopped,
     /// Waited longer than the maximum event age.
     Expired,
     /// Can never run, e.g. because the function is gone.
-    Invalid { reason: String },
+    Invalid {
+        reason: String,
+    },
 }
 
 impl Outcome {
@@ -73,7 +77,9 @@ impl Outcome {
     pub fn function_error(&self) -> &str {
         match self {
             Self::Failed { failure: Failure::Function(error) } => error.error_type(),
-            Self::Succeeded | Self::Failed { .. } | Self::Stopped | Self::Expired | Self::Invalid { .. } => "",
+            Self::Succeeded | Self::Failed { .. } | Self::Stopped | Self::Expired | Self::Invalid { .. } => {
+                ""
+            }
         }
     }
 }
@@ -128,7 +134,11 @@ pub struct Delivery {
 }
 
 /// The delivery that `outcome` of `invocation` calls for under `policy`.
-pub(crate) fn delivery(invocation: &Invocation, outcome: &Outcome, policy: Option<&Policy>) -> Option<Delivery> {
+pub(crate) fn delivery(
+    invocation: &Invocation,
+    outcome: &Outcome,
+    policy: Option<&Policy>,
+) -> Option<Delivery> {
     let policy = policy?;
     let (slot, target) = match outcome {
         Outcome::Succeeded => (Slot::Success, policy.on_success.as_ref()?),

@@ -36,7 +36,11 @@ pub(super) fn dequeue(
     Ok(Transition { next, delivery: None })
 }
 
-pub(super) fn expire(invocation: &Invocation, policy: &Policy, now: Timestamp) -> Result<Transition, Rejected> {
+pub(super) fn expire(
+    invocation: &Invocation,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Transition, Rejected> {
     match invocation.state {
         State::Enqueued if invocation.is_older_than(policy.age_max, now) => {
             let next = Invocation { policy: Some(policy.clone()), ..invocation.clone() };

@@ -26,21 +26,46 @@ pub use enqueue::{Enqueue, enqueue};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Take it from the queue under the policy now in force.
-    Dequeue { policy: Policy, holder: LeaseHolder, expires_at: Timestamp },
+    Dequeue {
+        policy: Policy,
+        holder: LeaseHolder,
+        expires_at: Timestamp,
+    },
     /// Settle it if it has waited too long, else leave it.
-    Expire { policy: Policy },
+    Expire {
+        policy: Policy,
+    },
     /// It can never run.
-    Invalidate { reason: String, policy: Option<Policy> },
+    Invalidate {
+        reason: String,
+        policy: Option<Policy>,
+    },
     /// An instance is about to execute the code.
-    Start { epoch: Epoch, instance: InstanceId },
-    Succeed { epoch: Epoch, run: Run },
-    Fail { epoch: Epoch, failure: Failure, run: Run },
+    Start {
+        epoch: Epoch,
+        instance: InstanceId,
+    },
+    Succeed {
+        epoch: Epoch,
+        run: Run,
+    },
+    Fail {
+        epoch: Epoch,
+        failure: Failure,
+        run: Run,
+    },
     /// The caller wants it ended.
-    Stop { policy: Policy },
+    Stop {
+        policy: Policy,
+    },
     /// The instance that was to be ended is gone.
-    FinishStop { epoch: Epoch },
+    FinishStop {
+        epoch: Epoch,
+    },
     /// The holder of the lease is gone; its attempt has no result.
-    Lapse { epoch: Epoch },
+    Lapse {
+        epoch: Epoch,
+    },
 }
 
 /// What is known of an attempt that ended.
@@ -144,8 +169,7 @@ fn settle(mut next: Invocation, outcome: Outcome, run: Run, at: Timestamp) -> Tr
         next.destination = crate::invocation::DestinationStatus::Pending;
     }
     let detail = outcome.error_message().to_owned();
-    next.state =
-        State::Settled(Settlement { outcome, at, duration: run.duration, instance: run.instance });
+    next.state = State::Settled(Settlement { outcome, at, duration: run.duration, instance: run.instance });
     next.note(at, &detail);
     Transition { next, delivery }
 }

@@ -22,8 +22,7 @@ pub(super) fn stop(invocation: &Invocation, policy: Policy, now: Timestamp) -> R
             Ok(become_state(&next, state, now, ""))
         }
         State::Running { lease, instance, since } => {
-            let state =
-                State::Stopping { lease: *lease, instance: Some(instance.clone()), since: *since };
+            let state = State::Stopping { lease: *lease, instance: Some(instance.clone()), since: *since };
             Ok(become_state(&next, state, now, ""))
         }
         State::Stopping { .. } | State::Settled(_) => Err(Rejected::WrongState(invocation.status())),

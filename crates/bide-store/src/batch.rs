@@ -1,0 +1,185 @@
+//! What is written: one batch holds what all waiting callers want, and its reply answers each in turn.
+//!
+//! A batch is atomic: after a crash it is there whole or not at all. Within it the order is: control changes,
+//! submissions, transitions, stops, deliveries, claims, purges; each list in its own order.
+
+use std::sync::Arc;
+
+use bide_core::{Command, Delivery, Enqueue, Invocation, LeaseHolder, PolicyTable, Rejected, Status};
+use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
+use bytes::Bytes;
+
+use crate::control::{ControlChange, ControlConflict};
+
+/// Everything that is written in one go, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The time at which the batch is applied: acceptance time of its submissions, `now` of its transitions.
+    pub now: Timestamp,
+    pub controls: Vec<ControlChange>,
+    pub submissions: Vec<Submission>,
+    pub transitions: Vec<Transition>,
+    pub stops: Vec<Stop>,
+    pub deliveries: Vec<SettleDelivery>,
+    pub claims: Vec<Claim>,
+    pub purges: Vec<Purge>,
+}
+
+/// The answers, each list parallel to its list in the [`Batch`].
+#[derive(Clone, Debug, Default)]
+pub struct BatchReply {
+    pub controls: Vec<Result<u64, ControlConflict>>,
+    pub submissions: Vec<SubmitReply>,
+    pub transitions: Vec<TransitionReply>,
+    pub stops: Vec<StopReply>,
+    pub claims: Vec<ClaimReply>,
+    /// How many records each purge removed.
+    pub purges: Vec<usize>,
+}
+
+/// A new asynchronous invocation.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    pub enqueue: Enqueue,
+    pub payload: Bytes,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubmitReply {
+    Accepted {
+        id: InvocationId,
+        due: Timestamp,
+    },
+    /// The function has a task of this id already.
+    Duplicate,
+}
+
+/// A command to one invocation, by its internal id.
+#[derive(Clone, Debug)]
+pub struct Transition {
+    pub invocation: InvocationId,
+    pub command: Command,
+    /// What the function returned or its error JSON; kept for the task record and the destination.
+    pub result: Option<Bytes>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransitionReply {
+    Applied {
+        function: FunctionId,
+        status: Status,
+        /// Set when the invocation waits in the queue again.
+        due: Option<Timestamp>,
+        /// Set when a destination record is now waiting to be delivered.
+        delivery: bool,
+    },
+    Rejected(Rejected),
+    /// No such record (any more).
+    NotFound,
+}
+
+/// A caller's wish to end a task.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    pub function: FunctionId,
+    pub task: TaskId,
+    /// To look up the policy that names the failure destination.
+    pub policies: Arc<PolicyTable>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopReply {
+    /// It waited; it will never run. `delivery` as in [`TransitionReply::Applied`].
+    Stopped {
+        delivery: bool,
+    },
+    /// A lease is out: whoever holds it must end the attempt.
+    Stopping {
+        invocation: InvocationId,
+    },
+    /// It was stopping or settled already; nothing changed.
+    Unchanged {
+        status: Status,
+    },
+    NotFound,
+}
+
+/// A wish for due work of one function.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub function: FunctionId,
+    /// Most invocations to hand out; 0 only drops what is too old.
+    pub max: usize,
+    pub policies: Arc<PolicyTable>,
+    pub holder: LeaseHolder,
+    pub lease_expires_at: Timestamp,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ClaimReply {
+    pub claimed: Vec<Claimed>,
+    /// Invocations that were settled instead of handed out, because they were too old or invalid.
+    pub settled: usize,
+    /// Whether any of those left a destination record.
+    pub delivery: bool,
+    /// When the next invocation of this function is due, as far as known before this batch.
+    pub next_due: Option<Timestamp>,
+}
+
+/// Work handed out under a lease.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    pub invocation: Invocation,
+    pub payload: Bytes,
+}
+
+/// A destination record that waits to be delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingDelivery {
+    pub delivery: Delivery,
+    /// Attempts to deliver so far.
+    pub attempts: u32,
+    pub due: Timestamp,
+    /// The original event.
+    pub payload: Bytes,
+    /// What the function returned, or its error JSON; empty if nothing ran.
+    pub result: Bytes,
+}
+
+/// What came of an attempt to deliver.
+#[derive(Clone, Debug)]
+pub struct SettleDelivery {
+    pub invocation: InvocationId,
+    pub outcome: DeliveryOutcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryOutcome {
+    Delivered,
+    RetryAt(Timestamp),
+    GaveUp,
+}
+
+/// Removal of settled tasks that are older than the retention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purge {
+    pub settled_before: Timestamp,
+    pub max: usize,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of operations.
+    pub fn len(&self) -> usize {
+        self.controls.len()
+            + self.submissions.len()
+            + self.transitions.len()
+            + self.stops.len()
+            + self.deliveries.len()
+            + self.claims.len()
+            + self.purges.len()
+    }
+}

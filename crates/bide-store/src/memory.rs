@@ -1,0 +1,328 @@
+//! The model: a store in memory that is as simple as can be.
+//!
+//! Owns the reference behaviour that the conformance suite compares others with, and serves the engine's tests.
+//! Nothing survives the process; clones share the data, so a test can "reopen" it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bide_core::{Invocation, LeaseHolder, Ledger};
+use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
+use bytes::Bytes;
+
+use crate::batch::{Batch, BatchReply, PendingDelivery};
+use crate::control::{ControlKey, ControlObject};
+use crate::planner::{Change, Outbox, QueuePosition, Reader, plan};
+use crate::query::{SortOrder, TaskPage, TaskQuery, TaskView};
+use crate::store::{BoxFuture, Health, LeaseRef, Store, StoreError};
+
+/// See the module. `Default` is empty.
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    data: Arc<Mutex<Data>>,
+}
+
+#[derive(Default)]
+struct Data {
+    records: BTreeMap<InvocationId, Record>,
+    deliveries: BTreeMap<InvocationId, (bide_core::Delivery, u32, Timestamp)>,
+    ledgers: HashMap<FunctionId, Ledger>,
+    controls: BTreeMap<ControlKey, ControlObject>,
+    packages: HashMap<String, Bytes>,
+    last_id: InvocationId,
+    /// Commits until one fails; see [`MemoryStore::fail_after`].
+    commits_left: Option<u64>,
+    fault: Option<String>,
+}
+
+struct Record {
+    invocation: Invocation,
+    payload: Bytes,
+    result: Option<Bytes>,
+}
+
+impl MemoryStore {
+    /// Lets `commits` more commits succeed; the next one fails and the store stays faulted.
+    pub fn fail_after(&self, commits: u64) {
+        self.data().commits_left = Some(commits);
+    }
+
+    fn data(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().expect("no one panics while holding the data")
+    }
+}
+
+impl Data {
+    fn commit(&mut self, batch: Batch) -> Result<BatchReply, StoreError> {
+        match &mut self.commits_left {
+            Some(0) => self.fault = Some("a fault was asked for".to_owned()),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        if let Some(reason) = &self.fault {
+            return Err(StoreError::Faulted { reason: reason.clone() });
+        }
+        let plan = plan(batch, self)?;
+        for change in plan.changes {
+            self.apply(change);
+        }
+        self.ledgers.extend(plan.ledgers);
+        for (key, object) in plan.controls {
+            match object {
+                Some(object) => self.controls.insert(key, object),
+                None => self.controls.remove(&key),
+            };
+        }
+        self.last_id = plan.last_id;
+        Ok(plan.reply)
+    }
+
+    fn apply(&mut self, change: Change) {
+        let Some(id) = change.before.as_ref().or(change.after.as_ref()).map(|invocation| invocation.id)
+        else {
+            return;
+        };
+        match change.outbox {
+            Outbox::Keep => {}
+            Outbox::Add(delivery) => {
+                let due = delivery_due(change.after.as_ref());
+                self.deliveries.insert(id, (delivery, 0, due));
+            }
+            Outbox::RetryAt(at) => {
+                let entry = self.deliveries.get_mut(&id).expect("a delivery that is pending is stored");
+                entry.1 += 1;
+                entry.2 = at;
+            }
+            Outbox::Remove => {
+                self.deliveries.remove(&id);
+            }
+        }
+        let Some(after) = change.after else {
+            self.records.remove(&id);
+            return;
+        };
+        let old = self.records.remove(&id);
+        let (old_payload, old_result) = old.map_or((None, None), |old| (Some(old.payload), old.result));
+        let payload = change.payload.or(old_payload).unwrap_or_default();
+        let record = Record { invocation: after, payload, result: change.result.or(old_result) };
+        self.records.insert(id, record);
+    }
+
+    fn view(&self, record: &Record, with_result: bool) -> TaskView {
+        TaskView {
+            invocation: record.invocation.clone(),
+            payload: Some(record.payload.clone()),
+            result: record.result.clone().filter(|_| with_result),
+        }
+    }
+
+    fn page(&self, query: &TaskQuery) -> TaskPage {
+        let newest_first = query.order == SortOrder::NewestFirst;
+        let beyond = |id: InvocationId| match query.after {
+            None => true,
+            Some(after) if newest_first => id < after,
+            Some(after) => id > after,
+        };
+        let mut matching: Vec<&Record> = self
+            .records
+            .values()
+            .filter(|record| beyond(record.invocation.id) && query.matches(&record.invocation))
+            .collect();
+        if newest_first {
+            matching.reverse();
+        }
+        let more = matching.len() > query.limit;
+        matching.truncate(query.limit);
+        let next = matching.last().filter(|_| more).map(|record| record.invocation.id);
+        let mut tasks: Vec<TaskView> = matching.into_iter().map(|record| self.view(record, false)).collect();
+        if !query.payloads {
+            tasks.iter_mut().for_each(|task| task.payload = None);
+        }
+        TaskPage { tasks, next }
+    }
+
+    fn due_deliveries(&self, now: Timestamp, max: usize) -> (Vec<PendingDelivery>, Option<Timestamp>) {
+        let mut order: Vec<_> = self.deliveries.iter().map(|(id, entry)| (entry.2, *id)).collect();
+        order.sort_unstable();
+        let due: Vec<_> = order.iter().take_while(|(at, _)| *at <= now).take(max).collect();
+        let next = order.get(due.len()).map(|(at, _)| *at);
+        let pending = due
+            .into_iter()
+            .map(|(at, id)| {
+                let (delivery, attempts, _) = &self.deliveries[id];
+                let record = &self.records[id];
+                PendingDelivery {
+                    delivery: delivery.clone(),
+                    attempts: *attempts,
+                    due: *at,
+                    payload: record.payload.clone(),
+                    result: record.result.clone().unwrap_or_default(),
+                }
+            })
+            .collect();
+        (pending, next)
+    }
+}
+
+/// A new destination record is due at once.
+fn delivery_due(settled: Option<&Invocation>) -> Timestamp {
+    settled.and_then(Invocation::settlement).map(|settlement| settlement.at).unwrap_or_default()
+}
+
+impl Reader for Data {
+    fn invocation(&mut self, id: InvocationId) -> Result<Option<Invocation>, StoreError> {
+        Ok(self.records.get(&id).map(|record| record.invocation.clone()))
+    }
+
+    fn payload(&mut self, id: InvocationId) -> Result<Bytes, StoreError> {
+        Ok(self.records.get(&id).map(|record| record.payload.clone()).unwrap_or_default())
+    }
+
+    fn find_task(&mut self, function: FunctionId, task: &TaskId) -> Result<Option<InvocationId>, StoreError> {
+        let found = self.records.values().find(|record| {
+            record.invocation.function == function && record.invocation.task_id() == Some(task)
+        });
+        Ok(found.map(|record| record.invocation.id))
+    }
+
+    fn head(
+        &mut self,
+        function: FunctionId,
+        after: Option<QueuePosition>,
+        max: usize,
+    ) -> Result<Vec<QueuePosition>, StoreError> {
+        let queue: BTreeSet<QueuePosition> = self
+            .records
+            .values()
+            .filter(|record| record.invocation.function == function)
+            .filter_map(|record| Some((record.invocation.due()?, record.invocation.id)))
+            .filter(|position| after.is_none_or(|after| *position > after))
+            .collect();
+        Ok(queue.into_iter().take(max).collect())
+    }
+
+    fn ledger(&mut self, function: FunctionId) -> Result<Ledger, StoreError> {
+        Ok(self.ledgers.get(&function).copied().unwrap_or_default())
+    }
+
+    fn control(&mut self, key: &ControlKey) -> Result<Option<ControlObject>, StoreError> {
+        Ok(self.controls.get(key).cloned())
+    }
+
+    fn settled_before(&mut self, before: Timestamp, max: usize) -> Result<Vec<InvocationId>, StoreError> {
+        let mut settled: Vec<QueuePosition> = self
+            .records
+            .values()
+            .filter_map(|record| Some((record.invocation.settlement()?.at, record.invocation.id)))
+            .filter(|(at, _)| *at < before)
+            .collect();
+        settled.sort_unstable();
+        Ok(settled.into_iter().take(max).map(|(_, id)| id).collect())
+    }
+
+    fn last_id(&self) -> InvocationId {
+        self.last_id
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<BatchReply, StoreError>> {
+        Box::pin(async move { self.data().commit(batch) })
+    }
+
+    fn health(&self) -> Health {
+        self.data().fault.clone().map_or(Health::Ok, Health::Faulted)
+    }
+
+    fn waiting(&self) -> BoxFuture<'_, Result<Vec<(FunctionId, Timestamp)>, StoreError>> {
+        Box::pin(async move {
+            let mut first: BTreeMap<FunctionId, Timestamp> = BTreeMap::new();
+            for record in self.data().records.values() {
+                if let Some(due) = record.invocation.due() {
+                    let entry = first.entry(record.invocation.function).or_insert(due);
+                    *entry = due.min(*entry);
+                }
+            }
+            Ok(first.into_iter().collect())
+        })
+    }
+
+    fn lapsed_leases(
+        &self,
+        own: LeaseHolder,
+        now: Timestamp,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<LeaseRef>, StoreError>> {
+        Box::pin(async move {
+            let data = self.data();
+            let leases = data.records.values().filter_map(|record| {
+                let lease = record.invocation.lease()?;
+                Some(LeaseRef {
+                    invocation: record.invocation.id,
+                    epoch: lease.epoch,
+                    holder: lease.holder,
+                    expires_at: lease.expires_at,
+                })
+            });
+            Ok(leases.filter(|lease| lease.holder != own || lease.expires_at <= now).take(max).collect())
+        })
+    }
+
+    fn due_deliveries(
+        &self,
+        now: Timestamp,
+        max: usize,
+    ) -> BoxFuture<'_, Result<(Vec<PendingDelivery>, Option<Timestamp>), StoreError>> {
+        Box::pin(async move { Ok(self.data().due_deliveries(now, max)) })
+    }
+
+    fn task(
+        &self,
+        function: FunctionId,
+        task: TaskId,
+    ) -> BoxFuture<'_, Result<Option<TaskView>, StoreError>> {
+        Box::pin(async move {
+            let mut data = self.data();
+            let id = data.find_task(function, &task)?;
+            Ok(id.and_then(|id| data.records.get(&id).map(|record| data.view(record, true))))
+        })
+    }
+
+    fn tasks(&self, query: TaskQuery) -> BoxFuture<'_, Result<TaskPage, StoreError>> {
+        Box::pin(async move { Ok(self.data().page(&query)) })
+    }
+
+    fn ledger(&self, function: FunctionId) -> BoxFuture<'_, Result<Ledger, StoreError>> {
+        Box::pin(async move { Reader::ledger(&mut *self.data(), function) })
+    }
+
+    fn controls(&self) -> BoxFuture<'_, Result<Vec<(ControlKey, ControlObject)>, StoreError>> {
+        Box::pin(async move {
+            Ok(self.data().controls.iter().map(|(key, object)| (key.clone(), object.clone())).collect())
+        })
+    }
+
+    fn put_package(&self, digest: String, zip: Bytes) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.data().packages.insert(digest, zip);
+            Ok(())
+        })
+    }
+
+    fn package(&self, digest: String) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>> {
+        Box::pin(async move { Ok(self.data().packages.get(&digest).cloned()) })
+    }
+
+    fn retain_packages(&self, keep: Vec<String>) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(async move {
+            let mut data = self.data();
+            let before = data.packages.len();
+            data.packages.retain(|digest, _| keep.contains(digest));
+            Ok(before - data.packages.len())
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+}

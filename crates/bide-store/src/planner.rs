@@ -1,0 +1,411 @@
+//! From a batch to changes: the one place where stores and the lifecycle meet.
+//!
+//! Owns the meaning of a [`Batch`]: it runs `bide_core::step` for each operation over an overlay of what is stored, and
+//! yields the net [`Change`] of each record, the ledgers and the reply. Never writes: a store turns the [`Plan`] into
+//! its own layout, in one atomic write. A crash before that write leaves nothing of the plan.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bide_core::{
+    Bucket, Command, Delivery, DestinationStatus, Invocation, LeaseHolder, Ledger, Policy, Rejected, State,
+    enqueue, step,
+};
+use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
+use bytes::Bytes;
+
+use crate::batch::{
+    Batch, BatchReply, Claim, ClaimReply, Claimed, DeliveryOutcome, Purge, SettleDelivery, Stop, StopReply,
+    Submission, SubmitReply, Transition, TransitionReply,
+};
+use crate::control::{ControlChange, ControlConflict, ControlKey, ControlObject, Expected};
+use crate::store::StoreError;
+
+/// Entries at the head of a queue that one claim may settle (expired, invalid) on top of those it hands out.
+pub const CLAIM_SETTLED_MAX: usize = 256;
+
+/// Entries read at once while a claim walks the queue beyond what it wants to hand out.
+const CLAIM_LOOKAHEAD: usize = 16;
+
+/// A place in a function's queue: by due time, then by id.
+pub type QueuePosition = (Timestamp, InvocationId);
+
+/// What the planner needs to know of the stored state.
+pub trait Reader {
+    fn invocation(&mut self, id: InvocationId) -> Result<Option<Invocation>, StoreError>;
+
+    fn payload(&mut self, id: InvocationId) -> Result<Bytes, StoreError>;
+
+    fn find_task(&mut self, function: FunctionId, task: &TaskId) -> Result<Option<InvocationId>, StoreError>;
+
+    /// Waiting invocations of a function in the order of due time and id, those not yet due included: at most `max`,
+    /// strictly after `after`.
+    fn head(
+        &mut self,
+        function: FunctionId,
+        after: Option<QueuePosition>,
+        max: usize,
+    ) -> Result<Vec<QueuePosition>, StoreError>;
+
+    fn ledger(&mut self, function: FunctionId) -> Result<Ledger, StoreError>;
+
+    fn control(&mut self, key: &ControlKey) -> Result<Option<ControlObject>, StoreError>;
+
+    /// Settled tasks that may go, the longest settled first.
+    fn settled_before(&mut self, before: Timestamp, max: usize) -> Result<Vec<InvocationId>, StoreError>;
+
+    /// The greatest invocation id ever given.
+    fn last_id(&self) -> InvocationId;
+}
+
+/// What a batch comes to.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// One per touched record, in the order of ids.
+    pub changes: Vec<Change>,
+    pub ledgers: HashMap<FunctionId, Ledger>,
+    pub controls: BTreeMap<ControlKey, Option<ControlObject>>,
+    pub last_id: InvocationId,
+    pub reply: BatchReply,
+}
+
+/// The net change of one record. Indexes follow from the difference between `before` and `after`.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// As stored; `None` for a new record.
+    pub before: Option<Invocation>,
+    /// As it shall be; `None` removes record, payload and result.
+    pub after: Option<Invocation>,
+    /// The event of a new record.
+    pub payload: Option<Bytes>,
+    pub result: Option<Bytes>,
+    pub outbox: Outbox,
+}
+
+/// What happens to the destination record of an invocation.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub enum Outbox {
+    #[default]
+    Keep,
+    Add(Delivery),
+    RetryAt(Timestamp),
+    Remove,
+}
+
+/// Plans `batch` over what `reader` sees.
+///
+/// # Errors
+/// What the reader fails with; then nothing may be written or answered.
+pub fn plan(batch: Batch, reader: &mut dyn Reader) -> Result<Plan, StoreError> {
+    let mut planner = Planner {
+        now: batch.now,
+        last_id: reader.last_id(),
+        reader,
+        loaded: HashMap::new(),
+        changes: BTreeMap::new(),
+        new_tasks: HashMap::new(),
+        ledgers: HashMap::new(),
+        controls: BTreeMap::new(),
+    };
+    let mut reply = BatchReply::default();
+    for change in batch.controls {
+        reply.controls.push(planner.control(change)?);
+    }
+    for submission in batch.submissions {
+        reply.submissions.push(planner.submit(submission)?);
+    }
+    for transition in batch.transitions {
+        reply.transitions.push(planner.transition(transition)?);
+    }
+    for stop in batch.stops {
+        reply.stops.push(planner.stop(stop)?);
+    }
+    for delivery in batch.deliveries {
+        planner.settle_delivery(&delivery)?;
+    }
+    for claim in batch.claims {
+        reply.claims.push(planner.claim(&claim)?);
+    }
+    for purge in batch.purges {
+        reply.purges.push(planner.purge(purge)?);
+    }
+    Ok(planner.finish(reply))
+}
+
+struct Planner<'a> {
+    now: Timestamp,
+    reader: &'a mut dyn Reader,
+    /// Records as stored, read by this batch.
+    loaded: HashMap<InvocationId, Invocation>,
+    changes: BTreeMap<InvocationId, Change>,
+    /// Task ids taken by this batch.
+    new_tasks: HashMap<(FunctionId, TaskId), InvocationId>,
+    ledgers: HashMap<FunctionId, Ledger>,
+    controls: BTreeMap<ControlKey, Option<ControlObject>>,
+    last_id: InvocationId,
+}
+
+impl Planner<'_> {
+    fn control(&mut self, change: ControlChange) -> Result<Result<u64, ControlConflict>, StoreError> {
+        let mut revisions = Vec::with_capacity(change.writes.len());
+        for write in &change.writes {
+            let found = match self.controls.get(&write.key) {
+                Some(planned) => planned.clone(),
+                None => self.reader.control(&write.key)?,
+            };
+            let found = found.map(|object| object.revision);
+            let as_expected = match write.expected {
+                Expected::Absent => found.is_none(),
+                Expected::Revision(revision) => found == Some(revision),
+                Expected::Anything => true,
+            };
+            if !as_expected {
+                return Ok(Err(ControlConflict { key: write.key.clone(), found }));
+            }
+            revisions.push(found.unwrap_or(0) + 1);
+        }
+        for (write, revision) in change.writes.into_iter().zip(&revisions) {
+            let object = write.value.map(|value| ControlObject { revision: *revision, value });
+            self.controls.insert(write.key, object);
+        }
+        Ok(Ok(revisions.last().copied().unwrap_or(0)))
+    }
+
+    fn submit(&mut self, submission: Submission) -> Result<SubmitReply, StoreError> {
+        let function = submission.enqueue.function;
+        if let Some(task) = &submission.enqueue.task
+            && self.find_task(function, task)?.is_some()
+        {
+            return Ok(SubmitReply::Duplicate);
+        }
+        let id = self.last_id.next(self.now);
+        self.last_id = id;
+        let invocation = enqueue(submission.enqueue, id, self.now);
+        let due = invocation.not_before;
+        if let Some(task) = invocation.task_id() {
+            self.new_tasks.insert((function, task.clone()), id);
+        }
+        self.ledger(function)?.accept(Bucket::of(&invocation));
+        let change =
+            Change { after: Some(invocation), payload: Some(submission.payload), ..Change::default() };
+        self.changes.insert(id, change);
+        Ok(SubmitReply::Accepted { id, due })
+    }
+
+    fn transition(&mut self, transition: Transition) -> Result<TransitionReply, StoreError> {
+        let Some(invocation) = self.load(transition.invocation)? else {
+            return Ok(TransitionReply::NotFound);
+        };
+        match self.apply(&invocation, transition.command, transition.result)? {
+            Err(rejected) => Ok(TransitionReply::Rejected(rejected)),
+            Ok(applied) => Ok(TransitionReply::Applied {
+                function: invocation.function,
+                status: applied.next.status(),
+                due: applied.next.due(),
+                delivery: applied.delivery,
+            }),
+        }
+    }
+
+    fn stop(&mut self, stop: Stop) -> Result<StopReply, StoreError> {
+        let Some(id) = self.find_task(stop.function, &stop.task)? else { return Ok(StopReply::NotFound) };
+        let Some(invocation) = self.load(id)? else { return Ok(StopReply::NotFound) };
+        let policy = stop.policies.get(&invocation.qualifier).cloned().unwrap_or_default();
+        match self.apply(&invocation, Command::Stop { policy }, None)? {
+            Err(_) => Ok(StopReply::Unchanged { status: invocation.status() }),
+            Ok(Applied { next: Invocation { state: State::Stopping { .. }, .. }, .. }) => {
+                Ok(StopReply::Stopping { invocation: id })
+            }
+            Ok(applied) => Ok(StopReply::Stopped { delivery: applied.delivery }),
+        }
+    }
+
+    fn settle_delivery(&mut self, settle: &SettleDelivery) -> Result<(), StoreError> {
+        let Some(mut invocation) = self.load(settle.invocation)? else { return Ok(()) };
+        if invocation.destination != DestinationStatus::Pending {
+            return Ok(()); // settled before, by a delivery that was not heard of in time
+        }
+        let outbox = match settle.outcome {
+            DeliveryOutcome::RetryAt(due) => Outbox::RetryAt(due),
+            DeliveryOutcome::Delivered => {
+                invocation.destination = DestinationStatus::Delivered;
+                Outbox::Remove
+            }
+            DeliveryOutcome::GaveUp => {
+                invocation.destination = DestinationStatus::Failed;
+                Outbox::Remove
+            }
+        };
+        let change = self.change(invocation.id);
+        change.outbox = outbox;
+        change.after = (!invocation.is_forgettable()).then_some(invocation);
+        Ok(())
+    }
+
+    fn claim(&mut self, claim: &Claim) -> Result<ClaimReply, StoreError> {
+        let mut reply = ClaimReply::default();
+        let mut after = None;
+        loop {
+            let wanted = claim.max - reply.claimed.len();
+            let head = self.reader.head(claim.function, after, wanted + CLAIM_LOOKAHEAD)?;
+            let Some(last) = head.last().copied() else { return Ok(reply) };
+            for (due, id) in head {
+                if due > self.now
+                    || self.is_served(claim, &reply)
+                    || !self.claim_one(claim, id, &mut reply)?
+                {
+                    reply.next_due = Some(due);
+                    return Ok(reply);
+                }
+            }
+            after = Some(last);
+        }
+    }
+
+    /// Whether the claim has all it may take.
+    fn is_served(&self, claim: &Claim, reply: &ClaimReply) -> bool {
+        (claim.max > 0 && reply.claimed.len() == claim.max) || reply.settled >= CLAIM_SETTLED_MAX
+    }
+
+    /// Hands out or settles one waiting invocation; false when the line stops here.
+    fn claim_one(
+        &mut self,
+        claim: &Claim,
+        id: InvocationId,
+        reply: &mut ClaimReply,
+    ) -> Result<bool, StoreError> {
+        let Some(invocation) = self.load(id)? else { return Ok(true) };
+        match self.apply(&invocation, claim_command(claim, &invocation), None)? {
+            // Not too old, so nor is what was accepted after it.
+            Err(Rejected::NotExpired) => Ok(false),
+            // This batch has changed it already (a stop, say), or only its first dequeue could expire it.
+            Err(_) => Ok(true),
+            Ok(applied) if applied.next.settlement().is_some() => {
+                reply.settled += 1;
+                reply.delivery |= applied.delivery;
+                Ok(true)
+            }
+            Ok(applied) => {
+                let payload = self.payload(applied.next.id)?;
+                reply.claimed.push(Claimed { invocation: applied.next, payload });
+                Ok(true)
+            }
+        }
+    }
+
+    fn purge(&mut self, purge: Purge) -> Result<usize, StoreError> {
+        let mut removed = 0;
+        for id in self.reader.settled_before(purge.settled_before, purge.max)? {
+            let Some(invocation) = self.load(id)? else { continue };
+            if invocation.destination == DestinationStatus::Pending {
+                continue; // its record is still to be delivered
+            }
+            self.change(id).after = None;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// Runs one command and notes what it changes.
+    fn apply(
+        &mut self,
+        invocation: &Invocation,
+        command: Command,
+        result: Option<Bytes>,
+    ) -> Result<Result<Applied, Rejected>, StoreError> {
+        let transition = match step(invocation, command, self.now) {
+            Err(rejected) => return Ok(Err(rejected)),
+            Ok(transition) => transition,
+        };
+        let (from, to) = (Bucket::of(invocation), Bucket::of(&transition.next));
+        if from != to {
+            self.ledger(invocation.function)?.shift(from, to);
+        }
+        let next = transition.next;
+        let delivery = transition.delivery;
+        let has_delivery = delivery.is_some();
+        let change = self.change(invocation.id);
+        if let Some(delivery) = delivery {
+            change.outbox = Outbox::Add(delivery);
+        }
+        if next.settlement().is_some() {
+            change.result = result;
+        }
+        change.after = (!next.is_forgettable()).then(|| next.clone());
+        Ok(Ok(Applied { next, delivery: has_delivery }))
+    }
+
+    fn load(&mut self, id: InvocationId) -> Result<Option<Invocation>, StoreError> {
+        match self.changes.get(&id) {
+            Some(change) => Ok(change.after.clone()),
+            None => {
+                let stored = self.reader.invocation(id)?;
+                if let Some(invocation) = &stored {
+                    self.loaded.insert(id, invocation.clone());
+                }
+                Ok(stored)
+            }
+        }
+    }
+
+    /// The change of a loaded record, begun if this is its first.
+    fn change(&mut self, id: InvocationId) -> &mut Change {
+        let loaded = &mut self.loaded;
+        self.changes.entry(id).or_insert_with(|| Change { before: loaded.remove(&id), ..Change::default() })
+    }
+
+    fn find_task(&mut self, function: FunctionId, task: &TaskId) -> Result<Option<InvocationId>, StoreError> {
+        match self.new_tasks.get(&(function, task.clone())) {
+            Some(id) => Ok(Some(*id)),
+            None => self.reader.find_task(function, task),
+        }
+    }
+
+    fn payload(&mut self, id: InvocationId) -> Result<Bytes, StoreError> {
+        match self.changes.get(&id).and_then(|change| change.payload.clone()) {
+            Some(payload) => Ok(payload),
+            None => self.reader.payload(id),
+        }
+    }
+
+    fn ledger(&mut self, function: FunctionId) -> Result<&mut Ledger, StoreError> {
+        use std::collections::hash_map::Entry;
+        match self.ledgers.entry(function) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                let ledger = self.reader.ledger(function)?;
+                Ok(entry.insert(ledger))
+            }
+        }
+    }
+
+    fn finish(self, reply: BatchReply) -> Plan {
+        debug_assert!(self.ledgers.values().all(Ledger::balances), "a ledger that does not balance");
+        Plan {
+            changes: self.changes.into_values().collect(),
+            ledgers: self.ledgers,
+            controls: self.controls,
+            last_id: self.last_id,
+            reply,
+        }
+    }
+}
+
+struct Applied {
+    next: Invocation,
+    delivery: bool,
+}
+
+fn claim_command(claim: &Claim, invocation: &Invocation) -> Command {
+    match claim.policies.get(&invocation.qualifier) {
+        None => Command::Invalidate {
+            reason: format!("qualifier '{}' or its function does not exist", invocation.qualifier),
+            policy: None,
+        },
+        Some(policy) if claim.max == 0 => Command::Expire { policy: policy.clone() },
+        Some(policy) => dequeue(policy, claim.holder, claim.lease_expires_at),
+    }
+}
+
+fn dequeue(policy: &Policy, holder: LeaseHolder, expires_at: Timestamp) -> Command {
+    Command::Dequeue { policy: policy.clone(), holder, expires_at }
+}

@@ -1,0 +1,103 @@
+//! The trait that every store implements.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bide_core::{Epoch, LeaseHolder, Ledger};
+use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
+use bytes::Bytes;
+
+use crate::batch::{Batch, BatchReply, PendingDelivery};
+use crate::control::{ControlKey, ControlObject};
+use crate::query::{TaskPage, TaskQuery, TaskView};
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The store cannot do what was asked. Nothing was acknowledged.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A write or flush failed: the store accepts no more writes until it is opened again, because what is on disk is
+    /// no longer known. Never retried as if nothing had happened.
+    #[error("the store has failed and accepts no more writes: {reason}")]
+    Faulted { reason: String },
+    /// A read failed; writes may still work.
+    #[error("cannot read from the store: {reason}")]
+    Read { reason: String },
+    /// What is stored cannot be understood.
+    #[error(
+        "the store is damaged at {place}: {reason}; run `bide verify` on the data directory, and restore from a copy"
+    )]
+    Damaged { place: String, reason: String },
+    #[error("the store is closed")]
+    Closed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    Ok,
+    /// See [`StoreError::Faulted`].
+    Faulted(String),
+}
+
+/// A lease that is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseRef {
+    pub invocation: InvocationId,
+    pub epoch: Epoch,
+    pub holder: LeaseHolder,
+    pub expires_at: Timestamp,
+}
+
+/// Keeps invocations, control objects, deliveries and code packages.
+///
+/// Contract: [`Store::commit`] applies the whole batch or nothing, and what it answers is durable (survives a crash of
+/// the process and of the machine) when its future resolves. Reads see every resolved commit. All methods may be
+/// called at once from many tasks; commits are applied one after the other.
+pub trait Store: Send + Sync + 'static {
+    /// Applies a batch, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing of the batch is acknowledged; the engine must answer its callers with an error.
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<BatchReply, StoreError>>;
+
+    fn health(&self) -> Health;
+
+    /// Functions that have waiting work, with the time at which their first is due.
+    fn waiting(&self) -> BoxFuture<'_, Result<Vec<(FunctionId, Timestamp)>, StoreError>>;
+
+    /// Leases of other holders than `own`, or lapsed at `now`: at most `max`.
+    fn lapsed_leases(
+        &self,
+        own: LeaseHolder,
+        now: Timestamp,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<LeaseRef>, StoreError>>;
+
+    /// Destination records due at `now`, the oldest first, at most `max`; and when the next one after those is due.
+    fn due_deliveries(
+        &self,
+        now: Timestamp,
+        max: usize,
+    ) -> BoxFuture<'_, Result<(Vec<PendingDelivery>, Option<Timestamp>), StoreError>>;
+
+    fn task(&self, function: FunctionId, task: TaskId)
+    -> BoxFuture<'_, Result<Option<TaskView>, StoreError>>;
+
+    fn tasks(&self, query: TaskQuery) -> BoxFuture<'_, Result<TaskPage, StoreError>>;
+
+    fn ledger(&self, function: FunctionId) -> BoxFuture<'_, Result<Ledger, StoreError>>;
+
+    /// All control objects; read once when the engine starts.
+    fn controls(&self) -> BoxFuture<'_, Result<Vec<(ControlKey, ControlObject)>, StoreError>>;
+
+    /// Keeps a code package under its digest, durably; the same digest again is no change.
+    fn put_package(&self, digest: String, zip: Bytes) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    fn package(&self, digest: String) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>>;
+
+    /// Removes every package whose digest is not in `keep`; returns how many.
+    fn retain_packages(&self, keep: Vec<String>) -> BoxFuture<'_, Result<usize, StoreError>>;
+
+    /// Flushes what is left and releases the files; later calls fail with [`StoreError::Closed`].
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
