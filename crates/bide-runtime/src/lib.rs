@@ -5,7 +5,9 @@
 //! does. After a crash of the server its instances are gone (the launcher sees to it) and only caches are left in
 //! `cache_dir`, which are checked before they are used again.
 
+pub mod code;
 pub mod executor;
+pub mod package;
 pub mod testing;
 
 pub use executor::{

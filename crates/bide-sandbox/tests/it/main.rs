@@ -1,5 +1,7 @@
 //! The launcher against real processes: what they inherit, how they end, what they leave behind.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
