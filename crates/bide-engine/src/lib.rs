@@ -1,1 +1,34 @@
-//! Placeholder.
+//! The shell around the pure core: it gathers, commits, runs and delivers.
+//!
+//! Owns the order of things: a record is durable before its caller is answered, an epoch is durable before its code
+//! runs, and every background task re-reads the store, so that a restart takes the same path as a quiet day. Never
+//! decides what a state means (bide-core does), knows a file (the store does) or a process (the executor does).
+//!
+//! After a crash the store holds every accepted invocation; [`Engine::start`] lapses the leases of the dead process
+//! and goes on.
+
+pub mod arn;
+mod batcher;
+mod catalog;
+mod deliver;
+mod dispatch;
+mod error;
+mod invoke;
+mod maintenance;
+mod options;
+mod record;
+mod running;
+mod signals;
+mod start;
+mod tasks;
+
+pub use bide_core::{DestinationStatus, Event, Invocation, Ledger, Mode, Outcome, State, Status};
+pub use bide_runtime::{
+    AttemptOutcome, AttemptResult, Cancel, Executor, FunctionErrorCause, FunctionErrorKind, Tracing,
+};
+pub use bide_store::{SortOrder, Store, TaskPage, TaskQuery, TaskView};
+pub use catalog::{Listing, Target, Versioned};
+pub use error::Error;
+pub use invoke::{Accepted, AsyncCall, SyncCall};
+pub use options::Options;
+pub use start::{Dependencies, Engine, StartError};

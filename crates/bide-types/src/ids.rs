@@ -25,10 +25,10 @@ text_newtype!(
 text_newtype!(
     /// Identifies a task within its function (FC "InvokeFunction").
     ///
-    /// [`TaskId::new`] applies the caller's rule. [`TaskId::from_request`] makes the system's own ids, which may
-    /// begin with a digit (fc-behaviour 3.2).
+    /// [`TaskId::from_caller`] applies the caller's rule. [`TaskId::from_request`] makes the system's own ids, which
+    /// may begin with a digit (fc-behaviour 3.2); [`TaskId::new`] takes both, as a store or a query must.
     TaskId, "task id",
-    |text: &str| is_name(text) || is_system_task_id(text)
+    is_task_id
 );
 text_newtype!(
     /// One running copy of a function, e.g. `c-65920000-0001`.
@@ -36,7 +36,7 @@ text_newtype!(
     |text: &str| !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.bytes().all(|b| b.is_ascii_graphic())
 );
 
-fn is_system_task_id(text: &str) -> bool {
+fn is_task_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
@@ -102,7 +102,8 @@ number_newtype!(
 impl InvocationId {
     const COUNTER_BITS: u32 = 20;
 
-    /// The smallest id of the given millisecond: the edge of a time range over ids.
+    /// The smallest id of the given millisecond: the lower edge of a time range over ids. It is no upper edge: when the
+    /// clock steps back, what is accepted then gets a later id than its time says (see [`InvocationId::next`]).
     pub const fn first_at(time: crate::Timestamp) -> Self {
         Self(time.as_millis() << Self::COUNTER_BITS)
     }

@@ -56,6 +56,13 @@ macro_rules! text_newtype {
             }
         }
 
+        /// Lets a map keyed by this name be searched with text.
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl TryFrom<String> for $name {
             type Error = NameError;
 

@@ -1,0 +1,89 @@
+//! Asynchronous invocation configurations: put, delete. They are read through the [`Target`].
+
+use std::sync::Arc;
+
+use bide_store::{ControlWrite, Expected};
+use bide_types::Timestamp;
+use bide_types::resource::AsyncInvokeConfig;
+
+use super::stored::{config_key_of, encode};
+use super::{Catalog, Target, Versioned, removal};
+use crate::arn;
+use crate::error::Error;
+
+impl Catalog {
+    /// Creates or changes the configuration of a target: `change` gets the present one, or an empty one.
+    pub(crate) async fn put_async_config(
+        &self,
+        target: &Target,
+        now: Timestamp,
+        change: impl FnOnce(&mut AsyncInvokeConfig) + Send,
+    ) -> Result<Versioned<AsyncInvokeConfig>, Error> {
+        let _changing = self.changing.lock().await;
+        let target = self.refresh(target)?;
+        let current = target.async_config();
+        let mut config = current.map_or_else(|| empty(&target, now), |config| config.value.as_ref().clone());
+        change(&mut config);
+        config.modified_at = now;
+        check_destination(&target, config.on_success.as_deref())?;
+        check_destination(&target, config.on_failure.as_deref())?;
+        let write = ControlWrite {
+            key: config_key_of(&config),
+            expected: current.map_or(Expected::Absent, |config| Expected::Revision(config.revision)),
+            value: Some(encode(&config)),
+        };
+        let revision = self.commit(vec![write]).await?;
+        let config = Versioned { value: Arc::new(config), revision };
+        self.view_mut().put_config(config.clone(), &self.region);
+        Ok(config)
+    }
+
+    pub(crate) async fn delete_async_config(&self, target: &Target) -> Result<(), Error> {
+        let _changing = self.changing.lock().await;
+        let target = self.refresh(target)?;
+        let config = target.async_config().ok_or_else(|| no_config(&target))?;
+        self.commit(vec![removal(config_key_of(&config.value), config.revision)]).await?;
+        self.view_mut().remove_config(config.value.function, &target.qualifier, &self.region);
+        Ok(())
+    }
+
+    fn refresh(&self, target: &Target) -> Result<Target, Error> {
+        let function = target.function();
+        self.resolve(&function.account, function.service.as_str(), function.name.as_str(), &target.qualifier)
+    }
+
+}
+
+/// A destination must be a function of the same account, and another one (fc-behaviour 12). Whether it exists is seen
+/// when a record is delivered: it may be created later.
+fn check_destination(target: &Target, destination: Option<&str>) -> Result<(), Error> {
+    let Some(destination) = destination else { return Ok(()) };
+    let function = target.function();
+    let arn = arn::parse(destination).map_err(|error| Error::InvalidArgument(error.to_string()))?;
+    if arn.account.is_some_and(|account| account != function.account) {
+        return Err(Error::InvalidArgument(format!("destination '{destination}' is of another account")));
+    }
+    if arn.service == function.service && arn.function == function.name {
+        return Err(Error::InvalidArgument("a function cannot be its own destination".to_owned()));
+    }
+    Ok(())
+}
+
+pub(crate) fn no_config(target: &Target) -> Error {
+    let function = target.function();
+    Error::AsyncConfigNotExists { service: function.service.clone(), function: function.name.clone() }
+}
+
+fn empty(target: &Target, now: Timestamp) -> AsyncInvokeConfig {
+    AsyncInvokeConfig {
+        function: target.function().id,
+        qualifier: target.qualifier.clone(),
+        stateful: None,
+        retry_attempts_max: None,
+        event_age_max_seconds: None,
+        on_success: None,
+        on_failure: None,
+        created_at: now,
+        modified_at: now,
+    }
+}

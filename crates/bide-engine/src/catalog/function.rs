@@ -1,0 +1,129 @@
+//! Functions: create, get, replace, delete, list.
+//!
+//! A function that is created again under an old name gets a new id, so work and tasks of the old one stay its own.
+
+use std::sync::Arc;
+
+use bide_store::{ControlWrite, Expected};
+use bide_types::limits::FUNCTIONS_PER_SERVICE_MAX;
+use bide_types::resource::Function;
+use bide_types::{AccountId, FunctionId, Timestamp};
+
+use super::stored::{config_key_of, encode, function_key, function_sequence_key};
+use super::{Catalog, FunctionEntry, Listing, Versioned, expected, page, removal};
+use crate::error::Error;
+
+impl Catalog {
+    /// Creates a function; its id and revision are assigned here, whatever `function` says.
+    pub(crate) async fn create_function(&self, mut function: Function) -> Result<Versioned<Function>, Error> {
+        let _changing = self.changing.lock().await;
+        let sequence = {
+            let view = self.view();
+            let service = view.service(&function.account, function.service.as_str())?;
+            if service.functions.contains_key(&function.name) {
+                return Err(Error::FunctionExists { service: function.service, function: function.name });
+            }
+            if service.functions.len() >= FUNCTIONS_PER_SERVICE_MAX {
+                return Err(Error::LimitExceeded(format!(
+                    "a service has at most {FUNCTIONS_PER_SERVICE_MAX} functions"
+                )));
+            }
+            view.sequence
+        };
+        let id = sequence.map_or(0, |(last, _)| last) + 1;
+        function.id = FunctionId::new(id);
+        function.revision = 1;
+        let next = ControlWrite {
+            key: function_sequence_key(),
+            expected: sequence.map_or(Expected::Absent, |(_, revision)| Expected::Revision(revision)),
+            value: Some(encode(&id)),
+        };
+        let write = ControlWrite { expected: Expected::Absent, ..function_write(&function) };
+        let revision = self.commit(vec![next, write]).await?;
+        self.view_mut().sequence = Some((id, sequence.map_or(0, |(_, revision)| revision) + 1));
+        Ok(self.show_function(function, revision))
+    }
+
+    pub(crate) fn function(
+        &self,
+        account: &AccountId,
+        service: &str,
+        function: &str,
+    ) -> Result<Versioned<Function>, Error> {
+        Ok(self.view().function(account, service, function)?.function.clone())
+    }
+
+    /// Replaces a function's code or configuration; what identifies it stays.
+    pub(crate) async fn replace_function(
+        &self,
+        mut function: Function,
+        revision: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Versioned<Function>, Error> {
+        let _changing = self.changing.lock().await;
+        let current = self.function(&function.account, function.service.as_str(), function.name.as_str())?;
+        function.id = current.value.id;
+        function.created_at = current.value.created_at;
+        function.revision = current.value.revision + 1;
+        function.modified_at = now;
+        let write = ControlWrite { expected: expected(revision), ..function_write(&function) };
+        let revision = self.commit(vec![write]).await?;
+        Ok(self.show_function(function, revision))
+    }
+
+    fn show_function(&self, function: Function, revision: u64) -> Versioned<Function> {
+        let function = Versioned { value: Arc::new(function), revision };
+        self.view_mut().put_function(function.clone(), &self.region);
+        function
+    }
+
+    /// Deletes a function and its asynchronous configurations; returns its id.
+    pub(crate) async fn delete_function(
+        &self,
+        account: &AccountId,
+        service: &str,
+        function: &str,
+        revision: Option<u64>,
+    ) -> Result<FunctionId, Error> {
+        let _changing = self.changing.lock().await;
+        let entry = Arc::clone(self.view().function(account, service, function)?);
+        let current = &entry.function;
+        if revision.is_some_and(|revision| revision != current.revision) {
+            return Err(Error::Conflict);
+        }
+        let mut writes = vec![removal(function_write(&current.value).key, current.revision)];
+        writes.extend(entry.configs.values().map(|config| removal(config_key_of(&config.value), config.revision)));
+        self.commit(writes).await?;
+        self.view_mut().remove_function(&current.value);
+        Ok(current.value.id)
+    }
+
+    pub(crate) fn functions(
+        &self,
+        account: &AccountId,
+        service: &str,
+        listing: &Listing,
+    ) -> Result<(Vec<Versioned<Function>>, Option<String>), Error> {
+        let view = self.view();
+        let functions = &view.service(account, service)?.functions;
+        Ok(page(functions.iter().map(|(name, entry)| (name, entry.function.clone())), listing))
+    }
+
+    /// Every function of the account that is in task mode, in the order of service and name.
+    pub(crate) fn stateful_functions(&self, account: &AccountId) -> Vec<Arc<FunctionEntry>> {
+        let view = self.view();
+        let Some(services) = view.accounts.get(account) else { return Vec::new() };
+        let stateful = |entry: &&Arc<FunctionEntry>| {
+            entry.configs.values().any(|config| config.value.stateful == Some(true))
+        };
+        services.values().flat_map(|service| service.functions.values().filter(stateful).cloned()).collect()
+    }
+}
+
+fn function_write(function: &Function) -> ControlWrite {
+    ControlWrite {
+        key: function_key(&function.account, &function.service, &function.name),
+        expected: Expected::Anything,
+        value: Some(encode(function)),
+    }
+}

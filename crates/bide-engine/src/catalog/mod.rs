@@ -1,0 +1,206 @@
+//! Services, functions and asynchronous configurations: what a call is resolved against.
+//!
+//! Owns the in-memory view of all control objects, and their changes: an object is changed in the store first and in
+//! the view after the commit, so a crash in between shows the new object after the restart. Never changes an object
+//! without checking the revision its writer saw.
+
+pub(crate) mod async_config;
+mod function;
+mod service;
+mod stored;
+mod view;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use bide_core::{Policy, PolicyTable};
+use bide_runtime::FunctionSpec;
+use bide_store::{ControlChange, ControlKey, ControlWrite, Expected, Store};
+use bide_types::resource::{AsyncInvokeConfig, Function};
+use bide_types::{AccountId, FunctionId, Qualifier};
+
+use crate::batcher::Batcher;
+use crate::error::Error;
+use view::View;
+
+/// A control object and the revision to name when changing it.
+#[derive(Debug)]
+pub struct Versioned<T> {
+    pub value: Arc<T>,
+    pub revision: u64,
+}
+
+impl<T> Clone for Versioned<T> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), revision: self.revision }
+    }
+}
+
+/// Which part of an alphabetical list.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    pub prefix: Option<String>,
+    /// First name to return, itself included.
+    pub start: Option<String>,
+    /// Most items to return.
+    pub limit: usize,
+}
+
+/// What an invocation is addressed to, resolved.
+#[derive(Clone)]
+pub struct Target {
+    pub(crate) entry: Arc<FunctionEntry>,
+    pub qualifier: Qualifier,
+}
+
+/// A function with everything that an invocation of it needs. Never changed, only replaced.
+pub(crate) struct FunctionEntry {
+    pub(crate) function: Versioned<Function>,
+    pub(crate) configs: BTreeMap<Qualifier, Versioned<AsyncInvokeConfig>>,
+    pub(crate) policies: Arc<PolicyTable>,
+    pub(crate) spec: Arc<FunctionSpec>,
+}
+
+pub(crate) struct Catalog {
+    batcher: Batcher,
+    region: String,
+    view: RwLock<View>,
+    /// Serialises changes, so that a check and the change it allows are not interleaved with another.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Target {
+    pub fn function(&self) -> &Arc<Function> {
+        &self.entry.function.value
+    }
+
+    /// The asynchronous configuration of the qualifier, if one was put.
+    pub fn async_config(&self) -> Option<&Versioned<AsyncInvokeConfig>> {
+        self.entry.configs.get(&self.qualifier)
+    }
+
+    /// Whether every asynchronous call of this qualifier is a task.
+    pub(crate) fn is_stateful(&self) -> bool {
+        self.async_config().is_some_and(|config| config.value.stateful == Some(true))
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        self.entry.policies.get(&self.qualifier).expect("a resolved qualifier is in the table")
+    }
+}
+
+impl Catalog {
+    /// Reads everything from the store.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds an object that cannot be understood.
+    pub(crate) async fn load(store: &dyn Store, batcher: Batcher, region: String) -> Result<Self, LoadError> {
+        let mut view = View::default();
+        for (key, object) in store.controls().await? {
+            view.load(&key, &object)?;
+        }
+        view.link(&region);
+        Ok(Self { batcher, region, view: RwLock::new(view), changing: tokio::sync::Mutex::new(()) })
+    }
+
+    /// Finds what a call is addressed to.
+    ///
+    /// # Errors
+    /// The not-found error of the first part that does not exist.
+    pub(crate) fn resolve(
+        &self,
+        account: &AccountId,
+        service: &str,
+        function: &str,
+        qualifier: &Qualifier,
+    ) -> Result<Target, Error> {
+        let view = self.view();
+        let entry = view.function(account, service, function)?;
+        check_qualifier(qualifier)?;
+        Ok(Target { entry: Arc::clone(entry), qualifier: qualifier.clone() })
+    }
+
+    pub(crate) fn by_id(&self, function: FunctionId) -> Option<Arc<FunctionEntry>> {
+        self.view().by_id.get(&function).cloned()
+    }
+
+    pub(crate) fn account_of(&self, function: FunctionId) -> Option<AccountId> {
+        self.view().by_id.get(&function).map(|entry| entry.function.value.account.clone())
+    }
+
+    /// Digests of all code packages in use.
+    pub(crate) fn packages(&self) -> Vec<String> {
+        self.view().by_id.values().map(|entry| entry.function.value.code.digest.clone()).collect()
+    }
+
+    fn view(&self) -> std::sync::RwLockReadGuard<'_, View> {
+        self.view.read().expect("nobody panics while changing the view")
+    }
+
+    fn view_mut(&self) -> std::sync::RwLockWriteGuard<'_, View> {
+        self.view.write().expect("nobody panics while changing the view")
+    }
+
+    /// Stores one change; returns the revision of its last write.
+    async fn commit(&self, writes: Vec<ControlWrite>) -> Result<u64, Error> {
+        self.batcher.control(ControlChange { writes }).await?.map_err(|_| Error::Conflict)
+    }
+}
+
+/// The stored catalog cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Store(#[from] bide_store::StoreError),
+    #[error("control object {key} cannot be understood; it was written by a newer bide, or is damaged")]
+    Object {
+        key: String,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("control object {0} is of an unknown kind; it was written by a newer bide")]
+    Kind(String),
+}
+
+/// Only `LATEST` exists so far.
+fn check_qualifier(qualifier: &Qualifier) -> Result<(), Error> {
+    if qualifier.is_latest() {
+        Ok(())
+    } else if qualifier.as_str().starts_with(|first: char| first.is_ascii_digit()) {
+        Err(Error::VersionNotFound(qualifier.clone()))
+    } else {
+        Err(Error::AliasNotFound(qualifier.clone()))
+    }
+}
+
+fn expected(revision: Option<u64>) -> Expected {
+    revision.map_or(Expected::Anything, Expected::Revision)
+}
+
+fn removal(key: ControlKey, revision: u64) -> ControlWrite {
+    ControlWrite { key, expected: Expected::Revision(revision), value: None }
+}
+
+/// One page of an alphabetical map, and the name that the next page starts with.
+fn page<'a, K, V>(
+    items: impl Iterator<Item = (&'a K, V)>,
+    listing: &Listing,
+) -> (Vec<V>, Option<String>)
+where
+    K: std::borrow::Borrow<str> + 'a,
+{
+    let mut found = Vec::new();
+    for (name, item) in items {
+        let name: &str = name.borrow();
+        let wanted = listing.start.as_deref().is_none_or(|start| name >= start)
+            && listing.prefix.as_deref().is_none_or(|prefix| name.starts_with(prefix));
+        if !wanted {
+            continue;
+        }
+        if found.len() == listing.limit {
+            return (found, Some(name.to_owned()));
+        }
+        found.push(item);
+    }
+    (found, None)
+}

@@ -1,0 +1,92 @@
+//! Services: create, get, replace, delete, list.
+
+use std::sync::Arc;
+
+use bide_store::{ControlWrite, Expected};
+use bide_types::limits::SERVICES_PER_ACCOUNT_MAX;
+use bide_types::resource::Service;
+use bide_types::{AccountId, Timestamp};
+
+use super::stored::{encode, service_key};
+use super::{Catalog, Listing, Versioned, expected, page, removal};
+use crate::error::Error;
+
+impl Catalog {
+    pub(crate) async fn create_service(&self, service: Service) -> Result<Versioned<Service>, Error> {
+        let _changing = self.changing.lock().await;
+        {
+            let view = self.view();
+            let services = view.accounts.get(&service.account);
+            if services.is_some_and(|all| all.contains_key(&service.name)) {
+                return Err(Error::ServiceExists(service.name));
+            }
+            if services.is_some_and(|all| all.len() >= SERVICES_PER_ACCOUNT_MAX) {
+                return Err(Error::LimitExceeded(format!(
+                    "an account has at most {SERVICES_PER_ACCOUNT_MAX} services"
+                )));
+            }
+        }
+        self.write_service(service, Expected::Absent).await
+    }
+
+    pub(crate) fn service(&self, account: &AccountId, name: &str) -> Result<Versioned<Service>, Error> {
+        Ok(self.view().service(account, name)?.service.clone())
+    }
+
+    /// Replaces a service; `revision` is what the writer read, `None` to overwrite whatever is there.
+    pub(crate) async fn replace_service(
+        &self,
+        mut service: Service,
+        revision: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Versioned<Service>, Error> {
+        let _changing = self.changing.lock().await;
+        self.service(&service.account, service.name.as_str())?;
+        service.modified_at = now;
+        self.write_service(service, expected(revision)).await
+    }
+
+    async fn write_service(&self, service: Service, expected: Expected) -> Result<Versioned<Service>, Error> {
+        let key = service_key(&service.account, &service.name);
+        let write = ControlWrite { key, expected, value: Some(encode(&service)) };
+        let revision = self.commit(vec![write]).await?;
+        let service = Versioned { value: Arc::new(service), revision };
+        self.view_mut().put_service(service.clone());
+        Ok(service)
+    }
+
+    /// Deletes an empty service.
+    pub(crate) async fn delete_service(
+        &self,
+        account: &AccountId,
+        name: &str,
+        revision: Option<u64>,
+    ) -> Result<(), Error> {
+        let _changing = self.changing.lock().await;
+        let service = {
+            let view = self.view();
+            let entry = view.service(account, name)?;
+            if !entry.functions.is_empty() {
+                return Err(Error::ServiceNotEmpty(entry.service.value.name.clone()));
+            }
+            entry.service.clone()
+        };
+        if revision.is_some_and(|revision| revision != service.revision) {
+            return Err(Error::Conflict);
+        }
+        let key = service_key(account, &service.value.name);
+        self.commit(vec![removal(key, service.revision)]).await?;
+        self.view_mut().remove_service(account, &service.value.name);
+        Ok(())
+    }
+
+    pub(crate) fn services(
+        &self,
+        account: &AccountId,
+        listing: &Listing,
+    ) -> (Vec<Versioned<Service>>, Option<String>) {
+        let view = self.view();
+        let Some(services) = view.accounts.get(account) else { return (Vec::new(), None) };
+        page(services.iter().map(|(name, entry)| (name, entry.service.clone())), listing)
+    }
+}

@@ -1,0 +1,55 @@
+//! Keys and stored form of control objects.
+//!
+//! Owns the key scheme (`service/…`, `function/…`, `async/…`, `sequence/function`) and the JSON form, which carries
+//! its version. A version or kind that is not known is an error, never skipped.
+
+use bide_store::ControlKey;
+use bide_types::resource::AsyncInvokeConfig;
+use bide_types::{AccountId, FunctionId, FunctionName, Qualifier, ServiceName};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Version of every object written today.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<T> {
+    version: u32,
+    object: T,
+}
+
+pub(super) fn encode<T: Serialize>(object: &T) -> Bytes {
+    let envelope = Envelope { version: VERSION, object };
+    Bytes::from(serde_json::to_vec(&envelope).expect("control objects have text keys only"))
+}
+
+pub(super) fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, serde_json::Error> {
+    let envelope: Envelope<T> = serde_json::from_slice(value)?;
+    if envelope.version == VERSION {
+        Ok(envelope.object)
+    } else {
+        Err(serde::de::Error::custom(format!("version {} is unknown", envelope.version)))
+    }
+}
+
+pub(super) fn service_key(account: &AccountId, name: &ServiceName) -> ControlKey {
+    ControlKey::new(&["service", account.as_str(), name.as_str()])
+}
+
+pub(super) fn function_key(account: &AccountId, service: &ServiceName, name: &FunctionName) -> ControlKey {
+    ControlKey::new(&["function", account.as_str(), service.as_str(), name.as_str()])
+}
+
+pub(super) fn async_config_key(function: FunctionId, qualifier: &Qualifier) -> ControlKey {
+    ControlKey::new(&["async", &function.get().to_string(), qualifier.as_str()])
+}
+
+pub(super) fn config_key_of(config: &AsyncInvokeConfig) -> ControlKey {
+    async_config_key(config.function, &config.qualifier)
+}
+
+/// Holds the last [`FunctionId`] given.
+pub(super) fn function_sequence_key() -> ControlKey {
+    ControlKey::new(&["sequence", "function"])
+}

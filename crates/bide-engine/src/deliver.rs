@@ -1,0 +1,112 @@
+//! The outbox: destination records are delivered at least once.
+//!
+//! Owns retries of deliveries and the hop limit. A function as target is invoked asynchronously, in the same commit
+//! that settles the delivery, so for it a crash neither loses nor doubles a record. It re-reads the outbox at every
+//! round, so nothing is lost with this task.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bide_env::request_id;
+use bide_store::{DeliveryOutcome, PendingDelivery, SettleDelivery, Submission};
+use bide_types::Timestamp;
+use tokio::sync::watch;
+
+use crate::arn;
+use crate::invoke::destination_submission;
+use crate::options::{
+    DELIVERIES_AT_ONCE, DELIVERY_ATTEMPTS_MAX, DELIVERY_WAIT_FIRST, DELIVERY_WAIT_MAX, DESTINATION_HOPS_MAX,
+    MAINTENANCE_PERIOD, STORE_RETRY_WAIT,
+};
+use crate::record;
+use crate::start::Shared;
+
+/// Delivers until `stopping` says so.
+pub(crate) async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
+    loop {
+        let wake = round(&shared).await;
+        tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+            () = shared.signals.outbox.notified() => {}
+            () = shared.clock.sleep_until(wake) => {}
+        }
+    }
+}
+
+/// Delivers what is due; returns when to look again.
+async fn round(shared: &Shared) -> Timestamp {
+    loop {
+        let now = shared.clock.now();
+        let (due, next) = match shared.store.due_deliveries(now, DELIVERIES_AT_ONCE).await {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::error!(%error, "cannot read the outbox");
+                return now.plus(STORE_RETRY_WAIT);
+            }
+        };
+        if due.is_empty() {
+            return next.unwrap_or(now.plus(MAINTENANCE_PERIOD));
+        }
+        let mut deliveries = tokio::task::JoinSet::new();
+        for pending in due {
+            let (outcome, submission) = attempt(shared, &pending, now);
+            let settle = SettleDelivery { invocation: pending.delivery.invocation, outcome };
+            let batcher = shared.batcher.clone();
+            deliveries.spawn(async move { batcher.deliver(settle, submission).await });
+        }
+        if let Some(error) = deliveries.join_all().await.into_iter().find_map(Result::err) {
+            tracing::error!(%error, "a delivery could not be settled");
+            return now.plus(STORE_RETRY_WAIT);
+        }
+    }
+}
+
+/// What comes of one delivery: its outcome, and the invocation that it leads to.
+fn attempt(
+    shared: &Shared,
+    pending: &PendingDelivery,
+    now: Timestamp,
+) -> (DeliveryOutcome, Option<Submission>) {
+    let delivery = &pending.delivery;
+    let give_up = |reason: &str| {
+        tracing::warn!(request_id = %delivery.request_id, target = %delivery.target, reason, "delivery given up");
+        (DeliveryOutcome::GaveUp, None)
+    };
+    let Some(entry) = shared.catalog.by_id(delivery.function) else {
+        return give_up("the function that it is about was deleted");
+    };
+    if delivery.hops >= DESTINATION_HOPS_MAX {
+        return give_up("too many destinations follow on one another");
+    }
+    let target = match arn::parse(&delivery.target) {
+        Ok(arn) => shared.catalog.resolve(
+            arn.account.as_ref().unwrap_or(&entry.function.value.account),
+            arn.service.as_str(),
+            arn.function.as_str(),
+            &arn.qualifier,
+        ),
+        Err(error) => return give_up(&error.to_string()),
+    };
+    match target {
+        Ok(target) => {
+            let function = &entry.function.value;
+            let name = arn::format(
+                &shared.options.region,
+                &function.account,
+                &function.service,
+                &delivery.qualifier,
+                &function.name,
+            );
+            let request_id = request_id(shared.entropy.as_ref());
+            let payload = record::encode(pending, &name);
+            (DeliveryOutcome::Delivered, Some(destination_submission(&target, request_id, delivery.hops + 1, payload)))
+        }
+        Err(error) if pending.attempts + 1 >= DELIVERY_ATTEMPTS_MAX => give_up(&error.to_string()),
+        Err(_) => (DeliveryOutcome::RetryAt(now.plus(wait(pending.attempts))), None),
+    }
+}
+
+/// Wait after the failed attempt number `attempts` (0 is the first).
+fn wait(attempts: u32) -> Duration {
+    (DELIVERY_WAIT_FIRST * 2_u32.pow(attempts.min(16))).min(DELIVERY_WAIT_MAX)
+}

@@ -1,0 +1,153 @@
+//! One attempt: run the code under its lease, then report how it ended.
+//!
+//! Owns the translation of outcomes into commands. Every command carries the epoch of this attempt's lease, so a
+//! report that comes too late changes nothing. After a crash there is no report; the lease lapses.
+
+use std::sync::{Arc, Mutex};
+
+use bide_core::{Command, Epoch, Failure, FunctionError, Invocation, Run};
+use bide_runtime::{AttemptOutcome, AttemptResult, FunctionErrorCause, FunctionErrorKind, InvokeRequest, Slot, Tracing};
+use bide_store::{Claimed, Transition, TransitionReply};
+use bide_types::limits::RETURN_PAYLOAD_BYTES_MAX;
+use bide_types::{InstanceId, InvocationId};
+use bytes::Bytes;
+
+use crate::catalog::FunctionEntry;
+use crate::start::Shared;
+
+/// Runs one claimed invocation in a reserved slot, to the durable end of the attempt.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    entry: Arc<FunctionEntry>,
+    claimed: Claimed,
+    slot: Box<dyn Slot>,
+) {
+    let Claimed { invocation, payload } = claimed;
+    let _leave = LeaveOnDrop { shared: Arc::clone(&shared), invocation: invocation.id };
+    let Some(cancel) = shared.running.cancel_signal(invocation.id) else {
+        unreachable!("the batcher enters every claimed invocation");
+    };
+    let start = Arc::new(StartRecord { shared: Arc::clone(&shared), unsent: Mutex::new(None) });
+    let started = {
+        let (start, id, epoch) = (Arc::clone(&start), invocation.id, invocation.epoch);
+        move |instance| start.note(id, epoch, instance)
+    };
+    let request = InvokeRequest {
+        request_id: invocation.request_id.clone(),
+        payload,
+        retry_count: invocation.retries,
+        task_id: invocation.task_id().cloned(),
+        tracing: Tracing::default(),
+    };
+    let outcome = slot.invoke(request, cancel, Box::new(started)).await;
+    start.finish().await;
+    log(&entry, &invocation, &outcome);
+    report(&shared, &invocation, outcome).await;
+}
+
+/// The record that an attempt runs. It rides along with the next flush; if the queue is full it is kept and sent
+/// before the attempt's end.
+struct StartRecord {
+    shared: Arc<Shared>,
+    unsent: Mutex<Option<Transition>>,
+}
+
+impl StartRecord {
+    fn note(&self, invocation: InvocationId, epoch: Epoch, instance: InstanceId) {
+        let transition = Transition { invocation, command: Command::Start { epoch, instance }, result: None };
+        if let Err(unsent) = self.shared.batcher.ride_along(transition) {
+            *self.unsent.lock().expect("nobody panics while holding the record") = Some(unsent);
+        }
+    }
+
+    async fn finish(&self) {
+        let unsent = self.unsent.lock().expect("nobody panics while holding the record").take();
+        if let Some(transition) = unsent {
+            // A store that fails here fails the report of the end as well, which is logged.
+            let _ = self.shared.batcher.transition(transition).await;
+        }
+    }
+}
+
+/// Makes the end of the attempt durable.
+async fn report(shared: &Shared, invocation: &Invocation, outcome: AttemptOutcome) {
+    let (command, result) = conclude(invocation, outcome, shared.is_draining());
+    let transition = Transition { invocation: invocation.id, command, result };
+    match shared.batcher.transition(transition).await {
+        Ok(TransitionReply::Applied { .. }) => {}
+        Ok(TransitionReply::Rejected(rejected)) => {
+            tracing::warn!(invocation = %invocation.id, %rejected, "the end of an attempt came too late");
+        }
+        Ok(TransitionReply::NotFound) => {
+            tracing::warn!(invocation = %invocation.id, "the record of an attempt is gone");
+        }
+        Err(error) => {
+            tracing::error!(invocation = %invocation.id, %error, "the end of an attempt could not be stored");
+        }
+    }
+}
+
+fn conclude(invocation: &Invocation, outcome: AttemptOutcome, draining: bool) -> (Command, Option<Bytes>) {
+    let epoch = invocation.epoch;
+    let run = Run { duration: outcome.duration, instance: Some(outcome.instance) };
+    match outcome.result {
+        AttemptResult::Returned(value) => (Command::Succeed { epoch, run }, keep(invocation, value)),
+        AttemptResult::FunctionError { kind, cause, body } => {
+            let failure = Failure::Function(function_error(kind, cause));
+            (Command::Fail { epoch, failure, run }, keep(invocation, body))
+        }
+        AttemptResult::SystemError { .. } => (Command::Fail { epoch, failure: Failure::System, run }, None),
+        AttemptResult::Stopped if draining => (Command::Lapse { epoch }, None),
+        AttemptResult::Stopped => (Command::FinishStop { epoch }, None),
+    }
+}
+
+/// A result is kept if somebody may ask for it: a task's record, or a destination.
+fn keep(invocation: &Invocation, result: Bytes) -> Option<Bytes> {
+    let policy = invocation.policy.as_ref();
+    let wanted = invocation.task_id().is_some()
+        || policy.is_some_and(|policy| policy.on_success.is_some() || policy.on_failure.is_some());
+    (wanted && result.len() <= RETURN_PAYLOAD_BYTES_MAX).then_some(result)
+}
+
+fn function_error(kind: FunctionErrorKind, cause: FunctionErrorCause) -> FunctionError {
+    match (cause, kind) {
+        (FunctionErrorCause::Timeout, _) => FunctionError::TimedOut,
+        (FunctionErrorCause::OutOfMemory, _) => FunctionError::OutOfMemory,
+        (_, FunctionErrorKind::Handled) => FunctionError::Handled,
+        (
+            FunctionErrorCause::Raised | FunctionErrorCause::ProcessExited | FunctionErrorCause::StartFailed,
+            FunctionErrorKind::Unhandled,
+        ) => FunctionError::Unhandled,
+    }
+}
+
+fn log(entry: &FunctionEntry, invocation: &Invocation, outcome: &AttemptOutcome) {
+    let function = &entry.function.value;
+    if let AttemptResult::SystemError { message } = &outcome.result {
+        tracing::error!(function = %function.name, request_id = %invocation.request_id, message, "an attempt failed");
+    }
+    tracing::debug!(
+        service = %function.service,
+        function = %function.name,
+        request_id = %invocation.request_id,
+        epoch = invocation.epoch.0,
+        retries = invocation.retries,
+        instance = %outcome.instance,
+        cold_start = outcome.cold_start,
+        duration_ms = outcome.duration.as_secs_f64() * 1000.0,
+        failed = !matches!(outcome.result, AttemptResult::Returned(_)),
+        "attempt"
+    );
+}
+
+struct LeaveOnDrop {
+    shared: Arc<Shared>,
+    invocation: InvocationId,
+}
+
+impl Drop for LeaveOnDrop {
+    fn drop(&mut self) {
+        self.shared.running.leave(self.invocation);
+    }
+}

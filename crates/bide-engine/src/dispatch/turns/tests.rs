@@ -1,0 +1,82 @@
+use super::*;
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn function(number: u64) -> FunctionId {
+    FunctionId::new(number)
+}
+
+/// Functions 10 to 19 belong to account a1, 20 to 29 to a2, and so on.
+fn account_of(function: FunctionId) -> Option<AccountId> {
+    Some(AccountId::new(&format!("a{}", function.get() / 10)).expect("valid"))
+}
+
+#[test]
+fn accounts_take_turns_however_many_functions_each_has() {
+    let mut turns = Turns::default();
+    for number in [10, 11, 12, 20] {
+        turns.work(function(number), at(1));
+    }
+    turns.wake(at(1), account_of);
+    let order: Vec<u64> = std::iter::from_fn(|| turns.next()).map(|(function, _)| function.get()).collect();
+    assert_eq!(order, [10, 20, 11, 12]);
+}
+
+#[test]
+fn a_line_is_not_ready_before_it_is_due_and_an_earlier_hint_counts() {
+    let mut turns = Turns::default();
+    turns.work(function(10), at(500));
+    turns.work(function(10), at(200));
+    turns.work(function(10), at(900));
+    assert_eq!(turns.next_wake(), Some(at(200)));
+    turns.wake(at(199), account_of);
+    assert_eq!(turns.next(), None);
+    turns.wake(at(200), account_of);
+    assert_eq!(turns.next(), Some((function(10), Turn::Run)));
+    assert_eq!(turns.next_wake(), None);
+}
+
+#[test]
+fn work_heard_of_during_a_claim_is_not_forgotten() {
+    let mut turns = Turns::default();
+    turns.work(function(10), at(1));
+    turns.wake(at(1), account_of);
+    turns.next();
+    turns.claiming(function(10), Turn::Run);
+    turns.work(function(10), at(5));
+    turns.claimed(function(10), None, at(2), at(100));
+    assert_eq!(turns.next_wake(), Some(at(5)));
+}
+
+#[test]
+fn a_function_without_capacity_waits_for_capacity_or_its_sweep() {
+    let mut turns = Turns::default();
+    turns.work(function(10), at(1));
+    turns.wake(at(1), account_of);
+    turns.next();
+    turns.block(function(10), at(50));
+    turns.unblock(function(10), account_of(function(10)));
+    assert_eq!(turns.next(), Some((function(10), Turn::Run)));
+    turns.block(function(10), at(60));
+    turns.wake(at(60), account_of);
+    assert_eq!(turns.next(), Some((function(10), Turn::Sweep)));
+    turns.claiming(function(10), Turn::Sweep);
+    turns.claimed(function(10), Some(at(1)), at(60), at(110));
+    assert_eq!(turns.next_wake(), Some(at(110)));
+    assert_eq!(turns.next(), None);
+}
+
+#[test]
+fn capacity_that_grows_during_a_sweep_is_used() {
+    let mut turns = Turns::default();
+    turns.work(function(10), at(1));
+    turns.wake(at(1), account_of);
+    turns.next();
+    turns.claiming(function(10), Turn::Sweep);
+    turns.unblock(function(10), account_of(function(10)));
+    turns.claimed(function(10), Some(at(1)), at(60), at(110));
+    turns.wake(at(60), account_of);
+    assert_eq!(turns.next(), Some((function(10), Turn::Run)));
+}

@@ -1,0 +1,77 @@
+//! Why a call to the engine failed, in terms of the caller's request.
+//!
+//! Owns the mapping to [`ErrorCode`]. Texts are for callers: no path, no secret, no internal detail.
+
+use bide_store::StoreError;
+use bide_types::{ErrorCode, FunctionName, Qualifier, ServiceName, TaskId};
+
+/// A refused or failed call. Unless stated otherwise nothing was stored.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    #[error("service '{0}' does not exist")]
+    ServiceNotFound(String),
+    #[error("function '{function}' does not exist in service '{service}'")]
+    FunctionNotFound { service: String, function: String },
+    #[error("version '{0}' does not exist")]
+    VersionNotFound(Qualifier),
+    #[error("alias '{0}' does not exist")]
+    AliasNotFound(Qualifier),
+    #[error("service '{0}' already exists")]
+    ServiceExists(ServiceName),
+    #[error("function '{function}' already exists in service '{service}'")]
+    FunctionExists { service: ServiceName, function: FunctionName },
+    #[error("service '{0}' still has functions")]
+    ServiceNotEmpty(ServiceName),
+    #[error("AsyncConfig for {service}:{function} does not exist.")]
+    AsyncConfigNotExists { service: ServiceName, function: FunctionName },
+    #[error("stateful async invocation '{0}' does not exist")]
+    TaskNotFound(TaskId),
+    #[error("stateful async invocation '{0}' already exists")]
+    TaskExists(TaskId),
+    #[error("{0}")]
+    InvalidArgument(String),
+    #[error("{0}")]
+    LimitExceeded(String),
+    #[error("the resource being modified has been changed")]
+    Conflict,
+    #[error("{0}")]
+    Exhausted(String),
+    #[error("the platform could not run the function: {0}")]
+    System(String),
+    #[error("the service cannot store anything at present")]
+    Store(#[source] StoreError),
+    #[error("the service is shutting down")]
+    ShuttingDown,
+}
+
+impl Error {
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::ServiceNotFound(_) => ErrorCode::ServiceNotFound,
+            Self::FunctionNotFound { .. } => ErrorCode::FunctionNotFound,
+            Self::VersionNotFound(_) => ErrorCode::VersionNotFound,
+            Self::AliasNotFound(_) => ErrorCode::AliasNotFound,
+            Self::ServiceExists(_) => ErrorCode::ServiceAlreadyExists,
+            Self::FunctionExists { .. } => ErrorCode::FunctionAlreadyExists,
+            Self::ServiceNotEmpty(_) => ErrorCode::ServiceNotEmpty,
+            Self::AsyncConfigNotExists { .. } => ErrorCode::AsyncConfigNotExists,
+            Self::TaskNotFound(_) => ErrorCode::StatefulAsyncInvocationNotFound,
+            Self::TaskExists(_) => ErrorCode::StatefulAsyncInvocationAlreadyExists,
+            Self::InvalidArgument(_) => ErrorCode::InvalidArgument,
+            Self::LimitExceeded(_) => ErrorCode::LimitExceededError,
+            Self::Conflict => ErrorCode::ConcurrentUpdateError,
+            Self::Exhausted(_) => ErrorCode::ResourceExhausted,
+            Self::System(_) => ErrorCode::InternalServerError,
+            Self::Store(_) | Self::ShuttingDown => ErrorCode::ServiceUnavailable,
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Closed => Self::ShuttingDown,
+            StoreError::Faulted { .. } | StoreError::Read { .. } | StoreError::Damaged { .. } => Self::Store(error),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Invocations: synchronous ones run at once, asynchronous ones are made durable and answered.
+//!
+//! Owns the rules of acceptance: task mode, task ids, delay against age, and the bound on events that wait for the
+//! disk. A submission that is answered with an error was not stored, with one exception that nobody can avoid: when
+//! the process dies before it answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bide_core::Enqueue;
+use bide_runtime::{AttemptOutcome, AttemptResult, Cancel, InvokeRequest, Tracing};
+use bide_store::{Submission, SubmitReply};
+use bide_types::{RequestId, TaskId};
+use bytes::Bytes;
+
+use crate::catalog::Target;
+use crate::error::Error;
+use crate::start::Engine;
+
+/// A call that waits for its result.
+#[derive(Clone, Debug)]
+pub struct SyncCall {
+    pub request_id: RequestId,
+    pub payload: Bytes,
+    pub tracing: Tracing,
+}
+
+/// A call that is answered once it is durable.
+#[derive(Clone, Debug)]
+pub struct AsyncCall {
+    pub request_id: RequestId,
+    /// As chosen by the caller; has a meaning in task mode only.
+    pub task_id: Option<TaskId>,
+    /// Task mode for this call, even if the configuration does not say so.
+    pub stateful: bool,
+    /// Time before the first attempt, from acceptance.
+    pub delay: Duration,
+    pub payload: Bytes,
+}
+
+/// An asynchronous call is on stable storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Set in task mode.
+    pub task_id: Option<TaskId>,
+}
+
+impl Engine {
+    /// Runs a function and waits for the outcome.
+    ///
+    /// # Errors
+    /// [`Error::Exhausted`] at an instance cap, [`Error::System`] when the platform could not run it. A failure of
+    /// the function's own code is an outcome, not an error.
+    pub async fn invoke(&self, target: &Target, call: SyncCall) -> Result<AttemptOutcome, Error> {
+        self.check_open()?;
+        let slot = self
+            .shared
+            .executor
+            .reserve(&target.entry.spec)
+            .await
+            .map_err(|throttled| Error::Exhausted(throttled.reason))?;
+        let request = InvokeRequest {
+            request_id: call.request_id,
+            payload: call.payload,
+            retry_count: 0,
+            task_id: None,
+            tracing: call.tracing,
+        };
+        let outcome = slot.invoke(request, Cancel::new(), Box::new(|_| {})).await;
+        match outcome.result {
+            AttemptResult::SystemError { message } => Err(Error::System(message)),
+            AttemptResult::Stopped => Err(Error::ShuttingDown),
+            AttemptResult::Returned(_) | AttemptResult::FunctionError { .. } => Ok(outcome),
+        }
+    }
+
+    /// Makes an asynchronous invocation durable.
+    ///
+    /// # Errors
+    /// [`Error::TaskExists`] for a task id in use, [`Error::InvalidArgument`] for a delay that the maximum event age
+    /// would overtake, [`Error::Exhausted`] when too much waits for the disk, [`Error::Store`] when it cannot be
+    /// stored.
+    pub async fn submit(&self, target: &Target, call: AsyncCall) -> Result<Accepted, Error> {
+        self.check_open()?;
+        let age_max = target.policy().age_max;
+        if call.delay >= age_max {
+            return Err(Error::InvalidArgument(format!(
+                "the delay of {} s must be shorter than the maximum event age of {} s",
+                call.delay.as_secs(),
+                age_max.as_secs()
+            )));
+        }
+        let _bytes = self.reserve_bytes(call.payload.len())?;
+        let task = (call.stateful || target.is_stateful())
+            .then(|| call.task_id.unwrap_or_else(|| TaskId::from_request(&call.request_id)));
+        let submission = submission(target, call.request_id, task.clone(), call.delay, call.payload);
+        match self.shared.batcher.submit(submission).await? {
+            SubmitReply::Accepted { .. } => Ok(Accepted { task_id: task }),
+            SubmitReply::Duplicate => Err(Error::TaskExists(task.expect("only task ids are unique"))),
+        }
+    }
+
+    /// Counts the bytes of an event against the bound on what waits for the disk, until the guard is dropped.
+    fn reserve_bytes(&self, bytes: usize) -> Result<tokio::sync::OwnedSemaphorePermit, Error> {
+        let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
+        Arc::clone(&self.shared.unstored_kibibytes)
+            .try_acquire_many_owned(kibibytes)
+            .map_err(|_| Error::Exhausted("too many events wait to be stored; try again".to_owned()))
+    }
+}
+
+/// The submission of an event to a target, in task mode when `task` is given.
+fn submission(
+    target: &Target,
+    request_id: RequestId,
+    task: Option<TaskId>,
+    delay: Duration,
+    payload: Bytes,
+) -> Submission {
+    Submission {
+        enqueue: Enqueue {
+            function: target.function().id,
+            qualifier: target.qualifier.clone(),
+            request_id,
+            task,
+            delay,
+            hops: 0,
+        },
+        payload,
+    }
+}
+
+/// The submission that delivers a destination record to a function, one hop further.
+pub(crate) fn destination_submission(
+    target: &Target,
+    request_id: RequestId,
+    hops: u8,
+    payload: Bytes,
+) -> Submission {
+    let task = target.is_stateful().then(|| TaskId::from_request(&request_id));
+    let mut submission = submission(target, request_id, task, Duration::ZERO, payload);
+    submission.enqueue.hops = hops;
+    submission
+}

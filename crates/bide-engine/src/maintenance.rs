@@ -1,0 +1,67 @@
+//! Reconcilers without input: lapsed leases, retention.
+//!
+//! Each round re-reads the store, does bounded batches and may be repeated at any time. A crash in the middle leaves
+//! the rest for the next round.
+
+use std::sync::Arc;
+
+use bide_core::Command;
+use bide_store::{LeaseRef, Purge, StoreError, Transition};
+use tokio::sync::watch;
+
+use crate::options::{MAINTENANCE_BATCH, MAINTENANCE_PERIOD};
+use crate::start::Shared;
+
+/// Runs the reconcilers now and then until `stopping` says so.
+pub(crate) async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
+    loop {
+        for outcome in [lapse_leases(&shared).await.map(|_| ()), purge_settled(&shared).await] {
+            if let Err(error) = outcome {
+                tracing::error!(%error, "maintenance failed; it is tried again");
+            }
+        }
+        tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+            () = shared.clock.sleep(MAINTENANCE_PERIOD) => {}
+        }
+    }
+}
+
+/// Takes work back from holders that are gone; returns how many leases lapsed.
+pub(crate) async fn lapse_leases(shared: &Shared) -> Result<usize, StoreError> {
+    let mut lapsed = 0;
+    loop {
+        let now = shared.clock.now();
+        let mut leases = shared.store.lapsed_leases(shared.holder, now, MAINTENANCE_BATCH).await?;
+        let found = leases.len();
+        leases.retain(|lease| lease.holder != shared.holder || !shared.running.contains(lease.invocation));
+        let mut lapsing = tokio::task::JoinSet::new();
+        for lease in &leases {
+            let (batcher, transition) = (shared.batcher.clone(), lapse(*lease));
+            lapsing.spawn(async move { batcher.transition(transition).await });
+        }
+        for reply in lapsing.join_all().await {
+            reply?; // a rejection means that the lease ended by itself meanwhile
+        }
+        lapsed += leases.len();
+        if leases.is_empty() || found < MAINTENANCE_BATCH {
+            return Ok(lapsed);
+        }
+    }
+}
+
+fn lapse(lease: LeaseRef) -> Transition {
+    let command = Command::Lapse { epoch: lease.epoch };
+    Transition { invocation: lease.invocation, command, result: None }
+}
+
+/// Removes settled tasks that are older than the retention.
+async fn purge_settled(shared: &Shared) -> Result<(), StoreError> {
+    loop {
+        let settled_before = shared.clock.now().minus(shared.options.task_retention);
+        let removed = shared.batcher.purge(Purge { settled_before, max: MAINTENANCE_BATCH }).await?;
+        if removed < MAINTENANCE_BATCH {
+            return Ok(());
+        }
+    }
+}

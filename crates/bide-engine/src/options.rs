@@ -1,0 +1,56 @@
+//! What an operator can set about the engine, and its internal bounds.
+
+use std::time::Duration;
+
+use bide_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, TASK_RETENTION_DEFAULT};
+
+/// Settings of the engine.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Region in resource names and function contexts.
+    pub region: String,
+    /// How long settled tasks are kept.
+    pub task_retention: Duration,
+    /// How long a shutdown waits for running attempts before it interrupts them.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            region: "local".to_owned(),
+            task_retention: TASK_RETENTION_DEFAULT,
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Operations that may wait for the batcher; beyond, senders wait.
+pub(crate) const BATCHER_QUEUE_MAX: usize = 8192;
+/// Operations in one batch.
+pub(crate) const BATCH_OPERATIONS_MAX: usize = 2048;
+/// Bytes of events that may wait to become durable; beyond, submissions are refused with 429.
+pub(crate) const UNSTORED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Slots that one function takes in one turn before others of its account get theirs.
+pub(crate) const DISPATCH_QUANTUM: usize = 16;
+/// How often a function without capacity has its line checked for events that are too old.
+pub(crate) const EXPIRY_SWEEP: Duration = Duration::from_millis(500);
+/// A lease outlives the longest run that it can cover by this much.
+pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(300);
+/// How often retention and lapsed leases are looked at.
+pub(crate) const MAINTENANCE_PERIOD: Duration = Duration::from_secs(60);
+/// Records of one maintenance batch.
+pub(crate) const MAINTENANCE_BATCH: usize = 512;
+/// Destination records taken up at once.
+pub(crate) const DELIVERIES_AT_ONCE: usize = 64;
+/// Attempts to deliver a destination record before it is given up.
+pub(crate) const DELIVERY_ATTEMPTS_MAX: u32 = 10;
+/// First wait after a failed delivery; doubles up to [`DELIVERY_WAIT_MAX`].
+pub(crate) const DELIVERY_WAIT_FIRST: Duration = Duration::from_secs(1);
+pub(crate) const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(300);
+/// Destinations that may follow on one another, so that a cycle ends.
+pub(crate) const DESTINATION_HOPS_MAX: u8 = 16;
+/// Wait before a background task tries again after the store failed to read.
+pub(crate) const STORE_RETRY_WAIT: Duration = Duration::from_secs(1);
+
+const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX < UNSTORED_BYTES_MAX);
