@@ -176,8 +176,8 @@ impl Status {
     }
 }
 
-/// A timeline holds at most this many events. Counted retries need at most 22; what would exceed the bound
-/// (endless refusals add no event) is dropped before the final one.
+/// A timeline holds at most this many events. Counted retries need at most 21, refusals add none; beyond the bound (a
+/// run interrupted again and again) the last event is replaced, so the final one is always there.
 pub const TIMELINE_EVENTS_MAX: usize = 64;
 
 impl Invocation {
@@ -215,6 +215,19 @@ impl Invocation {
                 Some(lease)
             }
             State::Enqueued | State::Backoff { .. } | State::Retrying { .. } | State::Settled(_) => None,
+        }
+    }
+
+    /// The instance that executes the code now, as far as known.
+    pub fn instance(&self) -> Option<&InstanceId> {
+        match &self.state {
+            State::Running { instance, .. } => Some(instance),
+            State::Stopping { instance, .. } => instance.as_ref(),
+            State::Enqueued
+            | State::Dequeued { .. }
+            | State::Backoff { .. }
+            | State::Retrying { .. }
+            | State::Settled(_) => None,
         }
     }
 

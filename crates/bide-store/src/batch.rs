@@ -26,8 +26,9 @@ pub struct Batch {
 }
 
 /// The answers, each list parallel to its list in the [`Batch`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BatchReply {
+    /// The revision after the last write of each change.
     pub controls: Vec<Result<u64, ControlConflict>>,
     pub submissions: Vec<SubmitReply>,
     pub transitions: Vec<TransitionReply>,
@@ -108,14 +109,14 @@ pub enum StopReply {
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub function: FunctionId,
-    /// Most invocations to hand out; 0 only drops what is too old.
+    /// Most invocations to hand out; 0 only drops what is too old, from the front of the line.
     pub max: usize,
     pub policies: Arc<PolicyTable>,
     pub holder: LeaseHolder,
     pub lease_expires_at: Timestamp,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimReply {
     pub claimed: Vec<Claimed>,
     /// Invocations that were settled instead of handed out, because they were too old or invalid.
@@ -127,7 +128,7 @@ pub struct ClaimReply {
 }
 
 /// Work handed out under a lease.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
     pub invocation: Invocation,
     pub payload: Bytes,

@@ -41,18 +41,19 @@ impl fmt::Debug for ControlKey {
 /// A stored control object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlObject {
-    /// Grows with every change of this key; starts at 1.
+    /// Grows with every change of this key; starts at 1, and again at 1 after a removal: an id in the value, not the
+    /// revision, tells an object from its predecessor.
     pub revision: u64,
     pub value: Bytes,
 }
 
-/// Writes that happen together or not at all.
-#[derive(Clone, Debug, Default)]
+/// Writes that happen together or not at all, one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ControlChange {
     pub writes: Vec<ControlWrite>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlWrite {
     pub key: ControlKey,
     pub expected: Expected,

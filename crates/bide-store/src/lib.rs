@@ -14,7 +14,7 @@ pub mod planner;
 pub mod query;
 mod store;
 
-#[cfg(feature = "conformance")]
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
 pub use batch::{
@@ -23,4 +23,4 @@ pub use batch::{
 };
 pub use control::{ControlChange, ControlConflict, ControlKey, ControlObject, ControlWrite, Expected};
 pub use query::{SortOrder, TaskPage, TaskQuery, TaskView};
-pub use store::{BoxFuture, Health, LeaseRef, Store, StoreError};
+pub use store::{BoxFuture, DueDeliveries, Health, LeaseRef, Store, StoreError};

@@ -1,12 +1,13 @@
 //! The model: a store in memory that is as simple as can be.
 //!
 //! Owns the reference behaviour that the conformance suite compares others with, and serves the engine's tests.
-//! Nothing survives the process; clones share the data, so a test can "reopen" it.
+//! Nothing survives the process; a handle that was opened anew shares the data, so a test can "restart".
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use bide_core::{Invocation, LeaseHolder, Ledger};
+use bide_core::{Delivery, DestinationStatus, Invocation, LeaseHolder, Ledger};
 use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
 use bytes::Bytes;
 
@@ -14,18 +15,19 @@ use crate::batch::{Batch, BatchReply, PendingDelivery};
 use crate::control::{ControlKey, ControlObject};
 use crate::planner::{Change, Outbox, QueuePosition, Reader, plan};
 use crate::query::{SortOrder, TaskPage, TaskQuery, TaskView};
-use crate::store::{BoxFuture, Health, LeaseRef, Store, StoreError};
+use crate::store::{BoxFuture, DueDeliveries, Health, LeaseRef, Store, StoreError};
 
-/// See the module. `Default` is empty.
+/// See the module. `Default` is empty; clones are one and the same open store.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     data: Arc<Mutex<Data>>,
+    closed: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
 struct Data {
     records: BTreeMap<InvocationId, Record>,
-    deliveries: BTreeMap<InvocationId, (bide_core::Delivery, u32, Timestamp)>,
+    deliveries: BTreeMap<InvocationId, (Delivery, u32, Timestamp)>,
     ledgers: HashMap<FunctionId, Ledger>,
     controls: BTreeMap<ControlKey, ControlObject>,
     packages: HashMap<String, Bytes>,
@@ -44,23 +46,46 @@ struct Record {
 impl MemoryStore {
     /// Lets `commits` more commits succeed; the next one fails and the store stays faulted.
     pub fn fail_after(&self, commits: u64) {
-        self.data().commits_left = Some(commits);
+        self.lock().commits_left = Some(commits);
     }
 
-    fn data(&self) -> MutexGuard<'_, Data> {
+    /// What a crash and a new start leave: another store on the same data, without the fault.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        let mut data = self.lock();
+        data.commits_left = None;
+        data.fault = None;
+        Self { data: Arc::clone(&self.data), closed: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Data> {
         self.data.lock().expect("no one panics while holding the data")
+    }
+
+    fn data(&self) -> Result<MutexGuard<'_, Data>, StoreError> {
+        if self.closed.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(self.lock()) }
+    }
+
+    /// The data of a store that still takes writes.
+    fn writable(&self) -> Result<MutexGuard<'_, Data>, StoreError> {
+        let data = self.data()?;
+        match &data.fault {
+            Some(reason) => Err(StoreError::Faulted { reason: reason.clone() }),
+            None => Ok(data),
+        }
     }
 }
 
 impl Data {
     fn commit(&mut self, batch: Batch) -> Result<BatchReply, StoreError> {
         match &mut self.commits_left {
-            Some(0) => self.fault = Some("a fault was asked for".to_owned()),
+            Some(0) => {
+                let reason = "a fault was asked for".to_owned();
+                self.fault = Some(reason.clone());
+                return Err(StoreError::Faulted { reason });
+            }
             Some(left) => *left -= 1,
             None => {}
-        }
-        if let Some(reason) = &self.fault {
-            return Err(StoreError::Faulted { reason: reason.clone() });
         }
         let plan = plan(batch, self)?;
         for change in plan.changes {
@@ -141,7 +166,7 @@ impl Data {
         TaskPage { tasks, next }
     }
 
-    fn due_deliveries(&self, now: Timestamp, max: usize) -> (Vec<PendingDelivery>, Option<Timestamp>) {
+    fn due_deliveries(&self, now: Timestamp, max: usize) -> DueDeliveries {
         let mut order: Vec<_> = self.deliveries.iter().map(|(id, entry)| (entry.2, *id)).collect();
         order.sort_unstable();
         let due: Vec<_> = order.iter().take_while(|(at, _)| *at <= now).take(max).collect();
@@ -213,6 +238,7 @@ impl Reader for Data {
         let mut settled: Vec<QueuePosition> = self
             .records
             .values()
+            .filter(|record| record.invocation.destination != DestinationStatus::Pending)
             .filter_map(|record| Some((record.invocation.settlement()?.at, record.invocation.id)))
             .filter(|(at, _)| *at < before)
             .collect();
@@ -227,17 +253,17 @@ impl Reader for Data {
 
 impl Store for MemoryStore {
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<BatchReply, StoreError>> {
-        Box::pin(async move { self.data().commit(batch) })
+        Box::pin(async move { self.writable()?.commit(batch) })
     }
 
     fn health(&self) -> Health {
-        self.data().fault.clone().map_or(Health::Ok, Health::Faulted)
+        self.lock().fault.clone().map_or(Health::Ok, Health::Faulted)
     }
 
     fn waiting(&self) -> BoxFuture<'_, Result<Vec<(FunctionId, Timestamp)>, StoreError>> {
         Box::pin(async move {
             let mut first: BTreeMap<FunctionId, Timestamp> = BTreeMap::new();
-            for record in self.data().records.values() {
+            for record in self.data()?.records.values() {
                 if let Some(due) = record.invocation.due() {
                     let entry = first.entry(record.invocation.function).or_insert(due);
                     *entry = due.min(*entry);
@@ -254,7 +280,7 @@ impl Store for MemoryStore {
         max: usize,
     ) -> BoxFuture<'_, Result<Vec<LeaseRef>, StoreError>> {
         Box::pin(async move {
-            let data = self.data();
+            let data = self.data()?;
             let leases = data.records.values().filter_map(|record| {
                 let lease = record.invocation.lease()?;
                 Some(LeaseRef {
@@ -268,12 +294,8 @@ impl Store for MemoryStore {
         })
     }
 
-    fn due_deliveries(
-        &self,
-        now: Timestamp,
-        max: usize,
-    ) -> BoxFuture<'_, Result<(Vec<PendingDelivery>, Option<Timestamp>), StoreError>> {
-        Box::pin(async move { Ok(self.data().due_deliveries(now, max)) })
+    fn due_deliveries(&self, now: Timestamp, max: usize) -> BoxFuture<'_, Result<DueDeliveries, StoreError>> {
+        Box::pin(async move { Ok(self.data()?.due_deliveries(now, max)) })
     }
 
     fn task(
@@ -282,40 +304,40 @@ impl Store for MemoryStore {
         task: TaskId,
     ) -> BoxFuture<'_, Result<Option<TaskView>, StoreError>> {
         Box::pin(async move {
-            let mut data = self.data();
+            let mut data = self.data()?;
             let id = data.find_task(function, &task)?;
             Ok(id.and_then(|id| data.records.get(&id).map(|record| data.view(record, true))))
         })
     }
 
     fn tasks(&self, query: TaskQuery) -> BoxFuture<'_, Result<TaskPage, StoreError>> {
-        Box::pin(async move { Ok(self.data().page(&query)) })
+        Box::pin(async move { Ok(self.data()?.page(&query)) })
     }
 
     fn ledger(&self, function: FunctionId) -> BoxFuture<'_, Result<Ledger, StoreError>> {
-        Box::pin(async move { Reader::ledger(&mut *self.data(), function) })
+        Box::pin(async move { Reader::ledger(&mut *self.data()?, function) })
     }
 
     fn controls(&self) -> BoxFuture<'_, Result<Vec<(ControlKey, ControlObject)>, StoreError>> {
         Box::pin(async move {
-            Ok(self.data().controls.iter().map(|(key, object)| (key.clone(), object.clone())).collect())
+            Ok(self.data()?.controls.iter().map(|(key, object)| (key.clone(), object.clone())).collect())
         })
     }
 
     fn put_package(&self, digest: String, zip: Bytes) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            self.data().packages.insert(digest, zip);
+            self.writable()?.packages.insert(digest, zip);
             Ok(())
         })
     }
 
     fn package(&self, digest: String) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>> {
-        Box::pin(async move { Ok(self.data().packages.get(&digest).cloned()) })
+        Box::pin(async move { Ok(self.data()?.packages.get(&digest).cloned()) })
     }
 
     fn retain_packages(&self, keep: Vec<String>) -> BoxFuture<'_, Result<usize, StoreError>> {
         Box::pin(async move {
-            let mut data = self.data();
+            let mut data = self.writable()?;
             let before = data.packages.len();
             data.packages.retain(|digest, _| keep.contains(digest));
             Ok(before - data.packages.len())
@@ -323,6 +345,12 @@ impl Store for MemoryStore {
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async { Ok(()) })
+        Box::pin(async {
+            self.closed.store(true, Ordering::SeqCst);
+            Ok(())
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

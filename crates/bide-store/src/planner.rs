@@ -4,27 +4,25 @@
 //! yields the net [`Change`] of each record, the ledgers and the reply. Never writes: a store turns the [`Plan`] into
 //! its own layout, in one atomic write. A crash before that write leaves nothing of the plan.
 
+mod claim;
+mod control;
+
 use std::collections::{BTreeMap, HashMap};
 
 use bide_core::{
-    Bucket, Command, Delivery, DestinationStatus, Invocation, LeaseHolder, Ledger, Policy, Rejected, State,
-    enqueue, step,
+    Bucket, Command, Delivery, DestinationStatus, Invocation, Ledger, Rejected, State, enqueue, step,
 };
 use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
 use bytes::Bytes;
 
 use crate::batch::{
-    Batch, BatchReply, Claim, ClaimReply, Claimed, DeliveryOutcome, Purge, SettleDelivery, Stop, StopReply,
-    Submission, SubmitReply, Transition, TransitionReply,
+    Batch, BatchReply, DeliveryOutcome, Purge, SettleDelivery, Stop, StopReply, Submission, SubmitReply,
+    Transition, TransitionReply,
 };
-use crate::control::{ControlChange, ControlConflict, ControlKey, ControlObject, Expected};
+use crate::control::{ControlKey, ControlObject};
 use crate::store::StoreError;
 
-/// Entries at the head of a queue that one claim may settle (expired, invalid) on top of those it hands out.
-pub const CLAIM_SETTLED_MAX: usize = 256;
-
-/// Entries read at once while a claim walks the queue beyond what it wants to hand out.
-const CLAIM_LOOKAHEAD: usize = 16;
+pub use claim::{CLAIM_EXAMINED_MAX, CLAIM_SETTLED_MAX};
 
 /// A place in a function's queue: by due time, then by id.
 pub type QueuePosition = (Timestamp, InvocationId);
@@ -50,7 +48,8 @@ pub trait Reader {
 
     fn control(&mut self, key: &ControlKey) -> Result<Option<ControlObject>, StoreError>;
 
-    /// Settled tasks that may go, the longest settled first.
+    /// Settled tasks that may go, the longest settled first. Those whose delivery is pending need not be left out, but
+    /// while they fill the answer, others wait.
     fn settled_before(&mut self, before: Timestamp, max: usize) -> Result<Vec<InvocationId>, StoreError>;
 
     /// The greatest invocation id ever given.
@@ -89,6 +88,12 @@ pub enum Outbox {
     Add(Delivery),
     RetryAt(Timestamp),
     Remove,
+}
+
+impl Outbox {
+    fn is_new(&self) -> bool {
+        matches!(self, Self::Add(_))
+    }
 }
 
 /// Plans `batch` over what `reader` sees.
@@ -145,31 +150,6 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn control(&mut self, change: ControlChange) -> Result<Result<u64, ControlConflict>, StoreError> {
-        let mut revisions = Vec::with_capacity(change.writes.len());
-        for write in &change.writes {
-            let found = match self.controls.get(&write.key) {
-                Some(planned) => planned.clone(),
-                None => self.reader.control(&write.key)?,
-            };
-            let found = found.map(|object| object.revision);
-            let as_expected = match write.expected {
-                Expected::Absent => found.is_none(),
-                Expected::Revision(revision) => found == Some(revision),
-                Expected::Anything => true,
-            };
-            if !as_expected {
-                return Ok(Err(ControlConflict { key: write.key.clone(), found }));
-            }
-            revisions.push(found.unwrap_or(0) + 1);
-        }
-        for (write, revision) in change.writes.into_iter().zip(&revisions) {
-            let object = write.value.map(|value| ControlObject { revision: *revision, value });
-            self.controls.insert(write.key, object);
-        }
-        Ok(Ok(revisions.last().copied().unwrap_or(0)))
-    }
-
     fn submit(&mut self, submission: Submission) -> Result<SubmitReply, StoreError> {
         let function = submission.enqueue.function;
         if let Some(task) = &submission.enqueue.task
@@ -209,7 +189,8 @@ impl Planner<'_> {
     fn stop(&mut self, stop: Stop) -> Result<StopReply, StoreError> {
         let Some(id) = self.find_task(stop.function, &stop.task)? else { return Ok(StopReply::NotFound) };
         let Some(invocation) = self.load(id)? else { return Ok(StopReply::NotFound) };
-        let policy = stop.policies.get(&invocation.qualifier).cloned().unwrap_or_default();
+        let policy = stop.policies.get(&invocation.qualifier).or(invocation.policy.as_ref());
+        let policy = policy.cloned().unwrap_or_default();
         match self.apply(&invocation, Command::Stop { policy }, None)? {
             Err(_) => Ok(StopReply::Unchanged { status: invocation.status() }),
             Ok(Applied { next: Invocation { state: State::Stopping { .. }, .. }, .. }) => {
@@ -220,6 +201,9 @@ impl Planner<'_> {
     }
 
     fn settle_delivery(&mut self, settle: &SettleDelivery) -> Result<(), StoreError> {
+        if self.changes.get(&settle.invocation).is_some_and(|change| change.outbox.is_new()) {
+            return Ok(()); // nobody can have delivered what this very batch adds
+        }
         let Some(mut invocation) = self.load(settle.invocation)? else { return Ok(()) };
         if invocation.destination != DestinationStatus::Pending {
             return Ok(()); // settled before, by a delivery that was not heard of in time
@@ -239,57 +223,6 @@ impl Planner<'_> {
         change.outbox = outbox;
         change.after = (!invocation.is_forgettable()).then_some(invocation);
         Ok(())
-    }
-
-    fn claim(&mut self, claim: &Claim) -> Result<ClaimReply, StoreError> {
-        let mut reply = ClaimReply::default();
-        let mut after = None;
-        loop {
-            let wanted = claim.max - reply.claimed.len();
-            let head = self.reader.head(claim.function, after, wanted + CLAIM_LOOKAHEAD)?;
-            let Some(last) = head.last().copied() else { return Ok(reply) };
-            for (due, id) in head {
-                if due > self.now
-                    || self.is_served(claim, &reply)
-                    || !self.claim_one(claim, id, &mut reply)?
-                {
-                    reply.next_due = Some(due);
-                    return Ok(reply);
-                }
-            }
-            after = Some(last);
-        }
-    }
-
-    /// Whether the claim has all it may take.
-    fn is_served(&self, claim: &Claim, reply: &ClaimReply) -> bool {
-        (claim.max > 0 && reply.claimed.len() == claim.max) || reply.settled >= CLAIM_SETTLED_MAX
-    }
-
-    /// Hands out or settles one waiting invocation; false when the line stops here.
-    fn claim_one(
-        &mut self,
-        claim: &Claim,
-        id: InvocationId,
-        reply: &mut ClaimReply,
-    ) -> Result<bool, StoreError> {
-        let Some(invocation) = self.load(id)? else { return Ok(true) };
-        match self.apply(&invocation, claim_command(claim, &invocation), None)? {
-            // Not too old, so nor is what was accepted after it.
-            Err(Rejected::NotExpired) => Ok(false),
-            // This batch has changed it already (a stop, say), or only its first dequeue could expire it.
-            Err(_) => Ok(true),
-            Ok(applied) if applied.next.settlement().is_some() => {
-                reply.settled += 1;
-                reply.delivery |= applied.delivery;
-                Ok(true)
-            }
-            Ok(applied) => {
-                let payload = self.payload(applied.next.id)?;
-                reply.claimed.push(Claimed { invocation: applied.next, payload });
-                Ok(true)
-            }
-        }
     }
 
     fn purge(&mut self, purge: Purge) -> Result<usize, StoreError> {
@@ -318,7 +251,7 @@ impl Planner<'_> {
         };
         let (from, to) = (Bucket::of(invocation), Bucket::of(&transition.next));
         if from != to {
-            self.ledger(invocation.function)?.shift(from, to);
+            self.shift(invocation, from, to)?;
         }
         let next = transition.next;
         let delivery = transition.delivery;
@@ -378,6 +311,18 @@ impl Planner<'_> {
         }
     }
 
+    fn shift(&mut self, invocation: &Invocation, from: Bucket, to: Bucket) -> Result<(), StoreError> {
+        let ledger = self.ledger(invocation.function)?;
+        if ledger.get(from) == 0 {
+            return Err(StoreError::Damaged {
+                place: format!("the ledger of {}", invocation.function),
+                reason: format!("it counts nothing as {}, but {} is", from.name(), invocation.id),
+            });
+        }
+        ledger.shift(from, to);
+        Ok(())
+    }
+
     fn finish(self, reply: BatchReply) -> Plan {
         debug_assert!(self.ledgers.values().all(Ledger::balances), "a ledger that does not balance");
         Plan {
@@ -393,19 +338,4 @@ impl Planner<'_> {
 struct Applied {
     next: Invocation,
     delivery: bool,
-}
-
-fn claim_command(claim: &Claim, invocation: &Invocation) -> Command {
-    match claim.policies.get(&invocation.qualifier) {
-        None => Command::Invalidate {
-            reason: format!("qualifier '{}' or its function does not exist", invocation.qualifier),
-            policy: None,
-        },
-        Some(policy) if claim.max == 0 => Command::Expire { policy: policy.clone() },
-        Some(policy) => dequeue(policy, claim.holder, claim.lease_expires_at),
-    }
-}
-
-fn dequeue(policy: &Policy, holder: LeaseHolder, expires_at: Timestamp) -> Command {
-    Command::Dequeue { policy: policy.clone(), holder, expires_at }
 }

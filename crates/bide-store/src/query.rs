@@ -5,7 +5,7 @@ use bide_types::{FunctionId, InvocationId, Qualifier, Timestamp};
 use bytes::Bytes;
 
 /// Which tasks of one function (FC "ListStatefulAsyncInvocations").
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskQuery {
     pub function: FunctionId,
     pub qualifier: Option<Qualifier>,
@@ -32,7 +32,7 @@ pub enum SortOrder {
 
 /// One page. `next` is where the next page continues; a page may be short, even empty, and still have a next one,
 /// since the work for one page is bounded.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskPage {
     pub tasks: Vec<TaskView>,
     pub next: Option<InvocationId>,

@@ -32,6 +32,9 @@ pub enum StoreError {
     Closed,
 }
 
+/// Destination records, and when the next one after them is due.
+pub type DueDeliveries = (Vec<PendingDelivery>, Option<Timestamp>);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
     Ok,
@@ -51,7 +54,8 @@ pub struct LeaseRef {
 /// Keeps invocations, control objects, deliveries and code packages.
 ///
 /// Contract: [`Store::commit`] applies the whole batch or nothing, and what it answers is durable (survives a crash of
-/// the process and of the machine) when its future resolves. Reads see every resolved commit. All methods may be
+/// the process and of the machine) when its future resolves. Reads see every resolved commit. A commit that failed is,
+/// when the store is opened again, there whole or not at all; until then every other write fails as well. All methods may be
 /// called at once from many tasks; commits are applied one after the other.
 pub trait Store: Send + Sync + 'static {
     /// Applies a batch, durably.
@@ -62,10 +66,10 @@ pub trait Store: Send + Sync + 'static {
 
     fn health(&self) -> Health;
 
-    /// Functions that have waiting work, with the time at which their first is due.
+    /// Functions that have waiting work, with the time at which their first is due; in no order.
     fn waiting(&self) -> BoxFuture<'_, Result<Vec<(FunctionId, Timestamp)>, StoreError>>;
 
-    /// Leases of other holders than `own`, or lapsed at `now`: at most `max`.
+    /// Leases of other holders than `own`, or lapsed at `now`: at most `max`, in no order.
     fn lapsed_leases(
         &self,
         own: LeaseHolder,
@@ -73,21 +77,20 @@ pub trait Store: Send + Sync + 'static {
         max: usize,
     ) -> BoxFuture<'_, Result<Vec<LeaseRef>, StoreError>>;
 
-    /// Destination records due at `now`, the oldest first, at most `max`; and when the next one after those is due.
-    fn due_deliveries(
-        &self,
-        now: Timestamp,
-        max: usize,
-    ) -> BoxFuture<'_, Result<(Vec<PendingDelivery>, Option<Timestamp>), StoreError>>;
+    /// Destination records due at `now`, in the order of due time and invocation, at most `max`; and when the next one
+    /// after those is due.
+    fn due_deliveries(&self, now: Timestamp, max: usize) -> BoxFuture<'_, Result<DueDeliveries, StoreError>>;
 
+    /// The task of this id, with its event and result.
     fn task(&self, function: FunctionId, task: TaskId)
     -> BoxFuture<'_, Result<Option<TaskView>, StoreError>>;
 
+    /// A page of tasks in the order of acceptance; plain invocations are never on it.
     fn tasks(&self, query: TaskQuery) -> BoxFuture<'_, Result<TaskPage, StoreError>>;
 
     fn ledger(&self, function: FunctionId) -> BoxFuture<'_, Result<Ledger, StoreError>>;
 
-    /// All control objects; read once when the engine starts.
+    /// All control objects, in the order of keys; read once when the engine starts.
     fn controls(&self) -> BoxFuture<'_, Result<Vec<(ControlKey, ControlObject)>, StoreError>>;
 
     /// Keeps a code package under its digest, durably; the same digest again is no change.

@@ -47,7 +47,7 @@ fn function_error(invocation: &Invocation, error: FunctionError, run: Run, now: 
     become_state(&next, State::Retrying { due }, now, error.error_type())
 }
 
-/// The platform did not carry the attempt through: wait, or give up when the window is used up.
+/// The platform did not carry the attempt through: wait, or give up when the chain has gone on for long enough.
 pub(super) fn refuse(invocation: &Invocation, failure: Failure, run: Run, now: Timestamp) -> Transition {
     let (refusals, due) = backoff::after_refusal(chain(invocation, now), now);
     let mut next = invocation.clone();
@@ -61,11 +61,20 @@ pub(super) fn refuse(invocation: &Invocation, failure: Failure, run: Run, now: T
     }
 }
 
-/// The refusals that this one continues. A run that went well for longer than the longest wait begins a new chain, so
-/// that a long run that is interrupted is not mistaken for hours of refusals.
+/// The refusals that this one continues. A run that went well for longer than the longest wait begins a new window, so
+/// that a long run that is interrupted is not mistaken for hours of refusals; the count goes on.
 fn chain(invocation: &Invocation, now: Timestamp) -> Option<Refusals> {
+    let refusals = invocation.refusals?;
     match &invocation.state {
-        State::Running { since, .. } if now.since(*since) > backoff::REFUSAL_CEILING => None,
-        _ => invocation.refusals,
+        State::Running { since, .. } if now.since(*since) > backoff::REFUSAL_CEILING => {
+            Some(Refusals { since: now, ..refusals })
+        }
+        State::Enqueued
+        | State::Dequeued { .. }
+        | State::Backoff { .. }
+        | State::Running { .. }
+        | State::Retrying { .. }
+        | State::Stopping { .. }
+        | State::Settled(_) => Some(refusals),
     }
 }

@@ -15,10 +15,7 @@ pub(super) fn lapse(invocation: &Invocation, epoch: Epoch, now: Timestamp) -> Re
         State::Dequeued { .. } | State::Running { .. } => {
             Ok(fail::refuse(invocation, Failure::System, Run::default(), now))
         }
-        State::Stopping { instance, .. } => {
-            let run = Run { instance: instance.clone(), ..Run::default() };
-            Ok(settle(invocation.clone(), Outcome::Stopped, run, now))
-        }
+        State::Stopping { .. } => Ok(settle(invocation.clone(), Outcome::Stopped, Run::default(), now)),
         State::Enqueued | State::Backoff { .. } | State::Retrying { .. } | State::Settled(_) => {
             Err(Rejected::NotHeld)
         }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bide_types::{InstanceId, Timestamp};
 
-use crate::invocation::{Epoch, Invocation, LeaseHolder, State, Status};
+use crate::invocation::{DestinationStatus, Epoch, Invocation, LeaseHolder, State, Status};
 use crate::policy::Policy;
 use crate::settlement::{Delivery, Outcome, Settlement, delivery};
 
@@ -72,6 +72,7 @@ pub enum Command {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
     pub duration: Duration,
+    /// `None` if it is the one that was named when the attempt started.
     pub instance: Option<InstanceId>,
 }
 
@@ -166,10 +167,11 @@ fn become_state(invocation: &Invocation, state: State, at: Timestamp, detail: &s
 fn settle(mut next: Invocation, outcome: Outcome, run: Run, at: Timestamp) -> Transition {
     let delivery = delivery(&next, &outcome, next.policy.as_ref());
     if delivery.is_some() {
-        next.destination = crate::invocation::DestinationStatus::Pending;
+        next.destination = DestinationStatus::Pending;
     }
     let detail = outcome.error_message().to_owned();
-    next.state = State::Settled(Settlement { outcome, at, duration: run.duration, instance: run.instance });
+    let instance = run.instance.or_else(|| next.instance().cloned());
+    next.state = State::Settled(Settlement { outcome, at, duration: run.duration, instance });
     next.note(at, &detail);
     Transition { next, delivery }
 }

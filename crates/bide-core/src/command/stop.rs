@@ -34,7 +34,7 @@ pub(super) fn finish(invocation: &Invocation, epoch: Epoch, now: Timestamp) -> R
     match &invocation.state {
         State::Stopping { instance, since, .. } => {
             let duration = if instance.is_some() { now.since(*since) } else { std::time::Duration::ZERO };
-            let run = Run { duration, instance: instance.clone() };
+            let run = Run { duration, ..Run::default() };
             Ok(settle(invocation.clone(), Outcome::Stopped, run, now))
         }
         State::Enqueued
