@@ -51,3 +51,6 @@ pub fn after_refusal(refusals: Option<Refusals>, now: Timestamp) -> (Refusals, O
 fn doubled(times: u32) -> Duration {
     FIRST * 2_u32.pow(times.min(DOUBLINGS_MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,3 +121,6 @@ impl Ledger {
         self.accepted == self.counts.iter().sum::<u64>()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,22 +4,35 @@
 //! which destination hears of the end. Never does I/O, reads a clock, draws a number or waits: `now` comes with each
 //! command, and a crash between two commands leaves the last stored [`Invocation`] as it was.
 //!
-//! ```text
-//!                    Dequeue          Start              Succeed
-//!   Enqueued ───────────────▶ Dequeued ─────▶ Running ───────────▶ Succeeded
-//!      │                       │  ▲  │           │ │
-//!      │ Dequeue too old       │  │  │ Fail:     │ │ Fail: function error
-//!      ├──────────▶ Expired    │  │  │ throttled,│ ├──────────▶ Retrying ──Dequeue──▶ Dequeued
-//!      │ Invalidate            │  │  │ system    │ │ none left
-//!      ├──────────▶ Invalid    │  │  ▼           │ └──────────▶ Failed
-//!      │ Stop                  │  Backoff ◀──────┤ (shown as Dequeued; also after Lapse)
-//!      └──────────▶ Stopped    │    │ window used up ─────────▶ Failed
-//!                              │    │            │ Stop
-//!           Stop while waiting │    ▼            ▼
-//!           (Backoff, Retrying)└▶ Stopping ── result, FinishStop or Lapse ──▶ Stopped
+//! ```mermaid
+//! stateDiagram-v2
+//!     [*] --> Enqueued : enqueue
+//!     Enqueued --> Dequeued : Dequeue
+//!     Enqueued --> Expired : Dequeue, Expire
+//!     Dequeued --> Running : Start
+//!     Dequeued --> Backoff : Fail throttled, Fail system, Lapse
+//!     Dequeued --> Retrying : Fail function
+//!     Dequeued --> Failed : Fail function, Fail throttled, Fail system, Lapse
+//!     Running --> Succeeded : Succeed
+//!     Running --> Retrying : Fail function
+//!     Running --> Backoff : Fail throttled, Fail system, Lapse
+//!     Running --> Failed : Fail function, Fail throttled, Fail system, Lapse
+//!     Backoff --> Dequeued : Dequeue
+//!     Retrying --> Dequeued : Dequeue
+//!     Enqueued --> Invalid : Invalidate
+//!     Backoff --> Invalid : Invalidate
+//!     Retrying --> Invalid : Invalidate
+//!     Enqueued --> Stopped : Stop
+//!     Backoff --> Stopped : Stop
+//!     Retrying --> Stopped : Stop
+//!     Dequeued --> Stopping : Stop
+//!     Running --> Stopping : Stop
+//!     Stopping --> Stopped : FinishStop, Lapse, Succeed, Fail function, Fail throttled, Fail system
 //! ```
 //!
-//! The table of all (state, command) pairs is printed to a snapshot in `step/snapshots`.
+//! Backoff is shown to callers as Dequeued. Where one command leads to two states, the age, the retries that are left or
+//! the length of the refusals decide. A test holds the diagram to the table of all (state, command) pairs, which is
+//! printed to a snapshot in `command/snapshots`.
 
 pub mod backoff;
 pub mod command;
@@ -35,3 +48,6 @@ pub use invocation::{
 pub use ledger::{Bucket, Ledger};
 pub use policy::{Policy, PolicyTable};
 pub use settlement::{Delivery, Outcome, Settlement, Slot};
+
+#[cfg(test)]
+mod fixtures;

@@ -159,3 +159,6 @@ pub(crate) fn delivery(
         hops: invocation.hops,
     })
 }
+
+#[cfg(test)]
+mod tests;

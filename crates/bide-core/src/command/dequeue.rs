@@ -55,3 +55,6 @@ pub(super) fn expire(
         | State::Settled(_) => Err(Rejected::WrongState(invocation.status())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,3 +46,6 @@ pub fn enqueue(request: Enqueue, id: InvocationId, now: Timestamp) -> Invocation
     invocation.note(now, "");
     invocation
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,3 +78,6 @@ fn chain(invocation: &Invocation, now: Timestamp) -> Option<Refusals> {
         | State::Settled(_) => Some(refusals),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,3 +21,6 @@ pub(super) fn lapse(invocation: &Invocation, epoch: Epoch, now: Timestamp) -> Re
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,3 +45,6 @@ pub(super) fn finish(invocation: &Invocation, epoch: Epoch, now: Timestamp) -> R
         | State::Settled(_) => Err(Rejected::WrongState(invocation.status())),
     }
 }
+
+#[cfg(test)]
+mod tests;
