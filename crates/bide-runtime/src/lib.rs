@@ -5,7 +5,7 @@
 //! does. After a crash of the server its instances are gone (the launcher sees to it) and only caches are left in
 //! `cache_dir`, which are checked before they are used again.
 
-pub mod code;
+mod code;
 pub mod executor;
 pub mod package;
 pub mod testing;
@@ -15,3 +15,13 @@ pub use executor::{
     FunctionErrorCause, FunctionErrorKind, FunctionSpec, InvokeRequest, Slot, StartedHook, Throttled,
     Tracing,
 };
+
+mod environment;
+mod failure;
+mod instance;
+mod logs;
+pub mod pool;
+mod runtime;
+
+pub use code::CodeSource;
+pub use pool::{PoolOptions, Pools};

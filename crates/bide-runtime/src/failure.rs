@@ -1,0 +1,54 @@
+//! The error JSON of failures that the platform, not the function, reports (fc-behaviour 7.8).
+//!
+//! Owns the wording, which tools match on. Never decides what failed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::executor::{AttemptResult, FunctionErrorCause, FunctionErrorKind};
+
+/// An unhandled function error with only a message.
+pub(crate) fn unhandled(cause: FunctionErrorCause, message: &str) -> AttemptResult {
+    AttemptResult::FunctionError { kind: FunctionErrorKind::Unhandled, cause, body: message_body(message) }
+}
+
+pub(crate) fn timed_out(limit: Duration, memory_max_mb: f64) -> AttemptResult {
+    let seconds = limit.as_secs();
+    let message =
+        format!("Function timed out after {seconds} seconds (maxMemoryUsage: {memory_max_mb:.2} MB)");
+    unhandled(FunctionErrorCause::Timeout, &message)
+}
+
+pub(crate) fn process_exited(duration: Duration, memory_max_mb: f64) -> AttemptResult {
+    let millis = duration.as_secs_f64() * 1000.0;
+    let message = format!(
+        "Process exited unexpectedly before completing request (duration: {millis:.0}ms, maxMemoryUsage: {memory_max_mb:.2}MB)"
+    );
+    unhandled(FunctionErrorCause::ProcessExited, &message)
+}
+
+/// The instance never became ready.
+pub(crate) fn not_started(message: &str) -> AttemptResult {
+    let body = json!({ "errorMessage": message, "errorType": "FunctionNotStarted" });
+    AttemptResult::FunctionError {
+        kind: FunctionErrorKind::Unhandled,
+        cause: FunctionErrorCause::StartFailed,
+        body: body.to_string().into(),
+    }
+}
+
+/// Error JSON as a runtime reported it; made into valid JSON if it is none.
+pub(crate) fn reported(kind: FunctionErrorKind, cause: FunctionErrorCause, body: Bytes) -> AttemptResult {
+    let valid = serde_json::from_slice::<&serde_json::value::RawValue>(&body).is_ok();
+    let body = if valid { body } else { message_body(&String::from_utf8_lossy(&body)) };
+    AttemptResult::FunctionError { kind, cause, body }
+}
+
+fn message_body(message: &str) -> Bytes {
+    json!({ "errorMessage": message }).to_string().into()
+}
+
+#[cfg(test)]
+mod tests;

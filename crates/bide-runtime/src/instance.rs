@@ -1,0 +1,313 @@
+//! One instance: its start, the attempts it runs, its end.
+//!
+//! Owns the process from the first fork to the last signal, and the verdict on each attempt. An instance that timed
+//! out, was cancelled, crashed or broke the protocol is dead when the attempt's outcome is given, and is never used
+//! again. Never counts instances: `pool` does. A crash of the server kills the process; the next start removes the
+//! scratch directory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bide_env::Clock;
+use bide_sandbox::{Launcher, Process, ProcessHandle};
+use bide_types::limits::CUSTOM_RUNTIME_START_TIMEOUT;
+use bide_types::{InstanceId, RequestId};
+use bytes::Bytes;
+
+use crate::code::CodeCache;
+use crate::executor::{AttemptResult, Cancel, FunctionErrorCause, FunctionSpec, InvokeRequest, StartedHook};
+use crate::failure;
+use crate::logs::Logs;
+use crate::runtime::{Broken, Channel, Live, Reply, Runtimes, Start, StartFailure, with_causes};
+
+/// Time between SIGTERM and SIGKILL.
+const KILL_GRACE: Duration = Duration::from_millis(500);
+/// How long an answer may still be on its way when the process is seen to be gone.
+const LAST_ANSWER_GRACE: Duration = Duration::from_millis(100);
+/// A handler that is not loaded after so long never will be.
+const START_TIMEOUT: Duration = CUSTOM_RUNTIME_START_TIMEOUT;
+const BYTES_PER_MB: f64 = 1024.0 * 1024.0;
+
+/// What all instances of this server share.
+pub(crate) struct Surroundings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) launcher: Arc<dyn Launcher>,
+    pub(crate) runtimes: Runtimes,
+    pub(crate) code: CodeCache,
+    pub(crate) scratch_root: PathBuf,
+    pub(crate) search_path: String,
+}
+
+/// A process that can take requests.
+pub(crate) struct Instance {
+    pub(crate) id: InstanceId,
+    spec: Arc<FunctionSpec>,
+    surroundings: Arc<Surroundings>,
+    handle: ProcessHandle,
+    channel: Box<dyn Channel>,
+    logs: Arc<Logs>,
+    /// Set before the process is killed on purpose, and when it must not serve again.
+    doomed: AtomicBool,
+    out_of_memory: AtomicBool,
+    // Dropped in this order: the process first, then what it used.
+    _process: Process,
+    _scratch: Scratch,
+}
+
+/// The verdict on one attempt.
+pub(crate) struct Attempt {
+    pub(crate) result: AttemptResult,
+    pub(crate) duration: Duration,
+    pub(crate) memory_max_mb: f64,
+    pub(crate) log_tail: Bytes,
+}
+
+/// A start that failed, with what it printed.
+#[derive(Clone)]
+pub(crate) struct FailedStart {
+    pub(crate) failure: StartFailure,
+    pub(crate) log_tail: Bytes,
+}
+
+/// A private directory, removed when dropped.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(path = %self.0.display(), %error, "a scratch directory is left behind");
+        }
+    }
+}
+
+enum End {
+    Answer(Result<Reply, Broken>),
+    Timeout,
+    Cancelled,
+}
+
+impl Instance {
+    /// Starts an instance and runs its initializer, if it has one.
+    pub(crate) async fn start(
+        surroundings: &Arc<Surroundings>,
+        spec: &Arc<FunctionSpec>,
+        id: &InstanceId,
+    ) -> Result<Self, FailedStart> {
+        let logs = Logs::new(spec, id);
+        let started = Self::try_start(surroundings, spec, id, &logs).await;
+        started.map_err(|failure| {
+            let request = initialization_id(id);
+            FailedStart { failure, log_tail: logs.finish(&request, "") }
+        })
+    }
+
+    async fn try_start(
+        surroundings: &Arc<Surroundings>,
+        spec: &Arc<FunctionSpec>,
+        id: &InstanceId,
+        logs: &Arc<Logs>,
+    ) -> Result<Self, StartFailure> {
+        let system = |what: &str, error: &dyn std::error::Error| {
+            StartFailure::System(format!("{what}: {}", with_causes(error)))
+        };
+        let digest = &spec.function.code.digest;
+        let code = surroundings.code.directory(digest).await;
+        let code_dir = code.map_err(|error| system("code package", &error))?;
+        let scratch_dir = surroundings.scratch_root.join(id.as_str());
+        std::fs::create_dir_all(&scratch_dir).map_err(|error| system("scratch directory", &error))?;
+        let scratch = Scratch(scratch_dir);
+        let start = Start {
+            spec,
+            instance: id,
+            code_dir: &code_dir,
+            scratch_dir: &scratch.0,
+            logs,
+            launcher: &*surroundings.launcher,
+            clock: &*surroundings.clock,
+            search_path: &surroundings.search_path,
+        };
+        let runtime = surroundings.runtimes.of(spec.function.runtime.kind());
+        let live = tokio::select! {
+            live = runtime.start(&start) => live?,
+            () = surroundings.clock.sleep(START_TIMEOUT) => {
+                let seconds = START_TIMEOUT.as_secs();
+                return Err(StartFailure::not_started(&format!("The handler was not loaded within {seconds} seconds")));
+            }
+        };
+        let Live { process, channel } = live;
+        let instance = Self {
+            id: id.clone(),
+            spec: Arc::clone(spec),
+            surroundings: Arc::clone(surroundings),
+            handle: process.handle(),
+            channel,
+            logs: Arc::clone(logs),
+            doomed: AtomicBool::new(false),
+            out_of_memory: AtomicBool::new(false),
+            _process: process,
+            _scratch: scratch,
+        };
+        instance.initialize().await?;
+        Ok(instance)
+    }
+
+    async fn initialize(&self) -> Result<(), StartFailure> {
+        let function = &self.spec.function;
+        if function.initializer.is_none() {
+            return Ok(());
+        }
+        let clock = &self.surroundings.clock;
+        let limit = function.initialization_timeout();
+        let request = initialization_id(&self.id);
+        let reply = tokio::select! {
+            reply = self.channel.initialize(&request) => reply,
+            () = clock.sleep(limit) => {
+                self.stop().await;
+                let seconds = limit.as_secs();
+                return Err(StartFailure::Function(failure::unhandled(
+                    FunctionErrorCause::StartFailed,
+                    &format!("Function initializer timed out after {seconds} seconds"),
+                )));
+            }
+        };
+        match reply {
+            Ok(Reply::Returned(_)) => Ok(()),
+            Ok(Reply::Failed { error, .. }) => Err(StartFailure::reported(error)),
+            Err(Broken::NotSent | Broken::Lost) => {
+                Err(StartFailure::not_started("Process exited unexpectedly during the initializer"))
+            }
+        }
+    }
+
+    /// Whether the instance may take another request.
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.doomed.load(Ordering::Relaxed) && !self.handle.has_exited()
+    }
+
+    pub(crate) fn process(&self) -> ProcessHandle {
+        self.handle.clone()
+    }
+
+    /// Runs one attempt to its verdict.
+    pub(crate) async fn run(
+        &self,
+        request: &InvokeRequest,
+        cancel: &Cancel,
+        cold: bool,
+        started: StartedHook,
+    ) -> Attempt {
+        let guard = KillUnlessAnswered(self);
+        self.logs.begin(&request.request_id, cold);
+        started(self.id.clone());
+        let begun = self.surroundings.clock.monotonic();
+        let end = self.run_to_end(request, cancel).await;
+        let duration = self.surroundings.clock.monotonic().saturating_sub(begun);
+        let result = self.verdict(end, duration).await;
+        std::mem::forget(guard);
+        let note = match &result {
+            AttemptResult::FunctionError { .. } => ", Error: Unhandled function error",
+            AttemptResult::SystemError { .. } | AttemptResult::Returned(_) | AttemptResult::Stopped => "",
+        };
+        let log_tail = self.logs.finish(&request.request_id, note);
+        Attempt { result, duration, memory_max_mb: self.memory_max_mb(), log_tail }
+    }
+
+    async fn run_to_end(&self, request: &InvokeRequest, cancel: &Cancel) -> End {
+        let clock = &self.surroundings.clock;
+        let answer = self.channel.invoke(request);
+        tokio::pin!(answer);
+        tokio::select! {
+            biased;
+            answer = &mut answer => return End::Answer(answer),
+            () = clock.sleep(self.spec.function.timeout()) => return End::Timeout,
+            () = cancel.cancelled() => return End::Cancelled,
+            _ = self.handle.exited() => {}
+        }
+        tokio::select! {
+            biased;
+            answer = &mut answer => End::Answer(answer),
+            () = clock.sleep(LAST_ANSWER_GRACE) => End::Answer(Err(Broken::Lost)),
+        }
+    }
+
+    async fn verdict(&self, end: End, duration: Duration) -> AttemptResult {
+        match end {
+            End::Answer(Ok(Reply::Returned(value))) => AttemptResult::Returned(value),
+            End::Answer(Ok(Reply::Failed { kind, error, replace })) => {
+                if replace {
+                    self.stop().await;
+                }
+                failure::reported(kind, FunctionErrorCause::Raised, error)
+            }
+            End::Answer(Err(Broken::NotSent)) => {
+                self.stop().await;
+                AttemptResult::SystemError {
+                    message: "the instance was gone before it got the request".to_owned(),
+                }
+            }
+            End::Answer(Err(Broken::Lost)) => {
+                self.stop().await;
+                if self.out_of_memory.load(Ordering::Relaxed) {
+                    let limit = self.spec.function.memory_mb;
+                    let message = format!("Function used more memory than its limit of {limit} MB");
+                    return failure::unhandled(FunctionErrorCause::OutOfMemory, &message);
+                }
+                failure::process_exited(duration, self.memory_max_mb())
+            }
+            End::Timeout => {
+                self.stop().await;
+                failure::timed_out(self.spec.function.timeout(), self.memory_max_mb())
+            }
+            End::Cancelled => {
+                self.stop().await;
+                AttemptResult::Stopped
+            }
+        }
+    }
+
+    /// Ends the process: SIGTERM, a short grace, SIGKILL to the whole group. Resolves when it is gone.
+    pub(crate) async fn stop(&self) {
+        self.doomed.store(true, Ordering::Relaxed);
+        // Remembered by the handle; a process that has ended tells nothing.
+        self.handle.memory_peak_bytes();
+        self.handle.terminate();
+        tokio::select! {
+            biased;
+            _ = self.handle.exited() => return,
+            () = self.surroundings.clock.sleep(KILL_GRACE) => {}
+        }
+        self.handle.kill();
+        self.handle.exited().await;
+    }
+
+    /// Kills the process if it holds more memory than the function may.
+    pub(crate) fn enforce_memory(&self) {
+        if self.handle.memory_bytes() > u64::from(self.spec.function.memory_mb) * 1024 * 1024 {
+            self.out_of_memory.store(true, Ordering::Relaxed);
+            self.doomed.store(true, Ordering::Relaxed);
+            self.handle.kill();
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "2^53 bytes are far more than a machine has")]
+    fn memory_max_mb(&self) -> f64 {
+        self.handle.memory_peak_bytes() as f64 / BYTES_PER_MB
+    }
+}
+
+/// Kills the instance if the future that runs an attempt is dropped before its end.
+struct KillUnlessAnswered<'a>(&'a Instance);
+
+impl Drop for KillUnlessAnswered<'_> {
+    fn drop(&mut self) {
+        self.0.doomed.store(true, Ordering::Relaxed);
+        self.0.handle.kill();
+    }
+}
+
+/// The initializer runs under an id of its own: it serves the instance, not one request.
+fn initialization_id(instance: &InstanceId) -> RequestId {
+    RequestId::new(instance.as_str()).expect("an instance id is a valid request id")
+}

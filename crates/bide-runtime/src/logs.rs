@@ -1,0 +1,228 @@
+//! What an instance prints: read without ever blocking it, cut into lines, the end kept for the caller.
+//!
+//! Owns the reading end of the instance's output. Memory is bounded whatever the function prints: one partial line, one
+//! tail, and lines beyond [`EMITTED_BYTES_MAX`] of one attempt are counted instead of emitted. The tail is exact while
+//! requests come one by one; with overlapping requests lines cannot be told apart and there is none (FC "Configure
+//! instance concurrency"). A crash loses what was not emitted yet.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+use bide_types::limits::{LOG_LINE_BYTES_MAX, LOG_TAIL_BYTES_MAX};
+use bide_types::resource::RuntimeKind;
+use bide_types::{InstanceId, RequestId};
+use bytes::Bytes;
+use tokio::net::unix::pipe::Receiver;
+use tokio::task::JoinHandle;
+
+use crate::executor::FunctionSpec;
+
+/// Most bytes of log that one attempt may emit; the rest is dropped and its size is told.
+const EMITTED_BYTES_MAX: usize = 1024 * 1024;
+const READ_BYTES: usize = 16 * 1024;
+/// Reads at the end of an attempt: a full pipe (64 KiB by default, 1 MiB at most) and no more, since a background
+/// thread may print for ever.
+const DRAIN_READS_MAX: usize = 1024 * 1024 / READ_BYTES;
+
+/// The log of one instance.
+pub(crate) struct Logs {
+    state: Mutex<State>,
+    pipe: OnceLock<Arc<Receiver>>,
+    pump: Mutex<Option<JoinHandle<()>>>,
+    overlapping: bool,
+    /// Whether attempts are marked in the tail. A custom runtime prints the marks itself (fc-behaviour 7.9).
+    marks: bool,
+}
+
+struct State {
+    function: String,
+    instance: InstanceId,
+    request: Option<RequestId>,
+    tail: VecDeque<u8>,
+    line: Vec<u8>,
+    emitted_bytes: usize,
+    dropped_bytes: usize,
+    ended: bool,
+}
+
+impl Logs {
+    pub(crate) fn new(spec: &FunctionSpec, instance: &InstanceId) -> Arc<Self> {
+        let state = State {
+            function: format!("{}/{}", spec.function.service, spec.function.name),
+            instance: instance.clone(),
+            request: None,
+            tail: VecDeque::with_capacity(LOG_TAIL_BYTES_MAX),
+            line: Vec::new(),
+            emitted_bytes: 0,
+            dropped_bytes: 0,
+            ended: false,
+        };
+        let overlapping = spec.function.instance_concurrency > 1;
+        Arc::new(Self {
+            state: Mutex::new(state),
+            pipe: OnceLock::new(),
+            pump: Mutex::new(None),
+            overlapping,
+            marks: spec.function.runtime.kind() != RuntimeKind::Custom,
+        })
+    }
+
+    /// Reads `output` from now on. Called once.
+    pub(crate) fn attach(self: &Arc<Self>, output: OwnedFd) -> io::Result<()> {
+        let pipe = Arc::new(Receiver::from_owned_fd(output)?);
+        let (logs, reader) = (Arc::downgrade(self), Arc::clone(&pipe));
+        let pump = tokio::spawn(async move {
+            while reader.readable().await.is_ok() {
+                let Some(logs) = logs.upgrade() else { return };
+                if logs.pump_once(&reader) {
+                    return;
+                }
+            }
+        });
+        *self.pump.lock().expect("nothing panics while it holds the lock") = Some(pump);
+        // A second call would be a bug of this crate; the first pipe stays.
+        let attached = self.pipe.set(pipe).is_ok();
+        debug_assert!(attached, "output is attached once");
+        Ok(())
+    }
+
+    /// A new attempt begins. The log of a cold start belongs to its first attempt.
+    pub(crate) fn begin(&self, request: &RequestId, cold: bool) {
+        self.drain();
+        let mut state = self.lock();
+        if !cold {
+            state.tail.clear();
+        }
+        state.emitted_bytes = 0;
+        state.dropped_bytes = 0;
+        if !self.overlapping {
+            state.request = Some(request.clone());
+        }
+        if self.marks && !self.overlapping {
+            state.keep(b"FC Invoke Start RequestId: ");
+            state.keep(request.as_str().as_bytes());
+            state.keep(b"\n");
+        }
+    }
+
+    /// The attempt has ended: takes in what it printed and returns the end of its log. `note` is appended to the end
+    /// line.
+    pub(crate) fn finish(&self, request: &RequestId, note: &str) -> Bytes {
+        self.drain();
+        let mut state = self.lock();
+        state.end_line();
+        state.tell_dropped();
+        if self.overlapping {
+            return Bytes::new();
+        }
+        if self.marks {
+            state.keep(format!("FC Invoke End RequestId: {request}{note}\n").as_bytes());
+        }
+        state.request = None;
+        let tail = Bytes::from(Vec::from(std::mem::take(&mut state.tail)));
+        state.tail.reserve(LOG_TAIL_BYTES_MAX);
+        tail
+    }
+
+    /// Takes in what lies in the pipe, without relying on what the event loop has noticed.
+    fn drain(&self) {
+        let Some(pipe) = self.pipe.get() else { return };
+        let mut state = self.lock();
+        let mut buffer = [0_u8; READ_BYTES];
+        for _ in 0..DRAIN_READS_MAX {
+            match rustix::io::read(&**pipe, &mut buffer) {
+                Ok(read) if read > 0 => state.push(&buffer[..read]),
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Reads once; `true` at the end.
+    fn pump_once(&self, pipe: &Receiver) -> bool {
+        let mut state = self.lock();
+        let mut buffer = [0_u8; READ_BYTES];
+        match pipe.try_read(&mut buffer) {
+            Ok(0) => state.ended = true,
+            Ok(read) => state.push(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => state.ended = true,
+        }
+        state.ended
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        if let Ok(Some(pump)) = self.pump.get_mut().map(Option::take) {
+            pump.abort();
+        }
+    }
+}
+
+impl State {
+    fn push(&mut self, bytes: &[u8]) {
+        self.keep(bytes);
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            self.extend_line(&rest[..end]);
+            self.end_line();
+            rest = &rest[end + 1..];
+        }
+        self.extend_line(rest);
+    }
+
+    /// Adds to the tail.
+    fn keep(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[bytes.len().saturating_sub(LOG_TAIL_BYTES_MAX)..];
+        let surplus = (self.tail.len() + bytes.len()).saturating_sub(LOG_TAIL_BYTES_MAX);
+        self.tail.drain(..surplus);
+        self.tail.extend(bytes);
+    }
+
+    fn extend_line(&mut self, bytes: &[u8]) {
+        let room = LOG_LINE_BYTES_MAX - self.line.len();
+        let kept = &bytes[..bytes.len().min(room)];
+        self.dropped_bytes += bytes.len() - kept.len();
+        self.line.extend_from_slice(kept);
+    }
+
+    fn end_line(&mut self) {
+        if self.line.is_empty() {
+            return;
+        }
+        if self.emitted_bytes + self.line.len() > EMITTED_BYTES_MAX {
+            self.dropped_bytes += self.line.len();
+        } else {
+            self.emitted_bytes += self.line.len();
+            self.emit(&String::from_utf8_lossy(&self.line));
+        }
+        self.line.clear();
+    }
+
+    fn tell_dropped(&mut self) {
+        if self.dropped_bytes > 0 {
+            let dropped_bytes = std::mem::take(&mut self.dropped_bytes);
+            self.emit(&format!("bide dropped {dropped_bytes} bytes of this log"));
+        }
+    }
+
+    fn emit(&self, line: &str) {
+        let request = self.request.as_ref().map_or("", RequestId::as_str);
+        tracing::info!(
+            target: "function_log",
+            function = %self.function,
+            instance = %self.instance,
+            request_id = %request,
+            "{line}"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,429 @@
+//! Pools of instances: the real [`Executor`].
+//!
+//! Owns the shell around [`book`]: it locks, asks the book, and carries out what the book decided (start, stop, hand
+//! over slots, tell the engine) outside the lock. One task per start, one per instance that waits for its exit, and one
+//! for all that reclaims idle instances and watches memory. Waiting calls of one function are served first come, first
+//! served. After a crash of the server all processes are gone (`bide-sandbox`) and their scratch directories are removed
+//! at the next start.
+
+mod book;
+mod slot;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+
+use bide_env::{Clock, Entropy};
+use bide_sandbox::{Launcher, ProcessHandle};
+use bide_types::{FunctionId, InstanceId};
+use tokio::sync::{Notify, oneshot, watch};
+
+use crate::code::{CodeCache, CodeSource};
+use crate::executor::{
+    BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats, FunctionSpec, Slot, Throttled,
+};
+use crate::instance::{FailedStart, Instance, Surroundings};
+use crate::runtime::{Runtimes, StartFailure};
+use book::{Actions, Book, Caps, Grant, Key};
+use slot::PoolSlot;
+
+/// How often memory and idle times are looked at while instances exist.
+const WATCH_INTERVAL: Duration = Duration::from_millis(250);
+/// The same while somebody waits for capacity that only time may bring.
+const WANT_INTERVAL: Duration = Duration::from_millis(25);
+
+/// Settings of the pools.
+#[derive(Clone, Debug)]
+pub struct PoolOptions {
+    /// Unpacked code, agents and the instances' scratch directories; may be removed while the server is down.
+    pub cache_dir: PathBuf,
+    /// Python interpreter: a path, or a name looked up on `search_path` once.
+    pub python: PathBuf,
+    /// Node interpreter, likewise.
+    pub node: PathBuf,
+    /// `PATH` of the instances.
+    pub search_path: String,
+    /// An instance that served nothing for so long is stopped.
+    pub idle_timeout: Duration,
+    pub instances_per_function_max: usize,
+    pub instances_per_account_max: usize,
+    /// Cold starts at the same time, of all functions together.
+    pub starts_max: usize,
+}
+
+impl PoolOptions {
+    /// The defaults of FC ("Limits", "How do I stop an instance?"), with this machine's `PATH` and cores.
+    pub fn new(cache_dir: PathBuf) -> Self {
+        Self {
+            cache_dir,
+            python: "python3".into(),
+            node: "node".into(),
+            search_path: std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned()),
+            idle_timeout: Duration::from_secs(180),
+            instances_per_function_max: 90,
+            instances_per_account_max: 100,
+            starts_max: cores().max(2),
+        }
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}
+
+/// How the start of a seat's instance went; `None` until it has ended.
+type Outcome = Option<Result<Arc<Instance>, FailedStart>>;
+
+/// The place of one instance, from before its start until after its end.
+struct Seat {
+    id: InstanceId,
+    number: u64,
+    outcome: watch::Sender<Outcome>,
+}
+
+struct Waiter {
+    spec: Arc<FunctionSpec>,
+    slot: oneshot::Sender<PoolSlot>,
+}
+
+type PoolBook = Book<Arc<Seat>, Waiter>;
+type PoolActions = Actions<Arc<Seat>, Waiter>;
+
+/// The pools of one server. Clones share everything.
+#[derive(Clone)]
+pub struct Pools {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    surroundings: Arc<Surroundings>,
+    options: PoolOptions,
+    book: Mutex<PoolBook>,
+    hook: Mutex<Option<CapacityHook>>,
+    /// Fires when there is something to watch or a start or stop has ended.
+    changed: Arc<Notify>,
+    stops_running: watch::Sender<usize>,
+    closing: Cancel,
+}
+
+impl Pools {
+    /// Prepares the cache directory and the runtimes. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The kernel's, if the cache directory cannot be written. A missing interpreter is no error here: the functions
+    /// that need it fail with a system error.
+    pub async fn start(
+        options: PoolOptions,
+        clock: Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+        code: Arc<dyn CodeSource>,
+        launcher: Arc<dyn Launcher>,
+    ) -> io::Result<Self> {
+        let scratch_root = options.cache_dir.join("instances");
+        match std::fs::remove_dir_all(&scratch_root) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => std::fs::create_dir_all(&scratch_root)?,
+        }
+        let surroundings = Arc::new(Surroundings {
+            clock,
+            runtimes: Runtimes::prepare(&options, &*launcher).await?,
+            launcher,
+            code: CodeCache::open(options.cache_dir.join("code"), code)?,
+            scratch_root,
+            search_path: options.search_path.clone(),
+        });
+        let caps = Caps {
+            per_function: options.instances_per_function_max,
+            per_account: options.instances_per_account_max,
+            starts: options.starts_max,
+            free_growth: 2 * cores(),
+        };
+        let mut boot = [0_u8; 4];
+        entropy.fill(&mut boot);
+        let boot = u32::from_be_bytes(boot);
+        let shared = Arc::new(Shared {
+            surroundings,
+            options,
+            book: Mutex::new(Book::new(
+                caps,
+                move |number| Arc::new(Seat::new(boot, number)),
+                |waiter: &Waiter| waiter.slot.is_closed(),
+            )),
+            hook: Mutex::new(None),
+            changed: Arc::new(Notify::new()),
+            stops_running: watch::Sender::new(0),
+            closing: Cancel::new(),
+        });
+        // Ends when the pools are closed or dropped.
+        let clock = Arc::clone(&shared.surroundings.clock);
+        let (changed, closing) = (Arc::clone(&shared.changed), shared.closing.clone());
+        tokio::spawn(watch_over(Arc::downgrade(&shared), clock, changed, closing));
+        Ok(Self { shared })
+    }
+
+    /// Process ids of the instances that are ready; for tests and for status pages.
+    pub fn process_ids(&self) -> Vec<u32> {
+        let seats = self.shared.book().ready();
+        seats.iter().filter_map(|seat| seat.instance()).map(|instance| instance.process().pid()).collect()
+    }
+}
+
+impl Seat {
+    fn new(boot: u32, number: u64) -> Self {
+        let id = InstanceId::new(&format!("c-{boot:08x}-{number:04}")).expect("visible ASCII");
+        Self { id, number, outcome: watch::Sender::new(None) }
+    }
+
+    fn instance(&self) -> Option<Arc<Instance>> {
+        self.outcome.borrow().as_ref().and_then(|outcome| outcome.as_ref().ok().cloned())
+    }
+}
+
+impl Shared {
+    fn book(&self) -> MutexGuard<'_, PoolBook> {
+        self.book.lock().expect("nothing panics while it holds the lock")
+    }
+
+    fn now(&self) -> Duration {
+        self.surroundings.clock.monotonic()
+    }
+
+    fn slot(self: &Arc<Self>, spec: &Arc<FunctionSpec>, grant: Grant<Arc<Seat>>) -> PoolSlot {
+        if grant.start {
+            self.start(Arc::clone(spec), grant.key.clone(), Arc::clone(&grant.instance));
+        }
+        PoolSlot::new(Arc::clone(self), grant)
+    }
+
+    /// Carries out what the book decided. Never called with the book locked.
+    fn act(self: &Arc<Self>, actions: PoolActions) {
+        for (waiter, grant) in actions.grants {
+            let slot = self.slot(&waiter.spec, grant);
+            // A caller that has left drops the slot, which frees it again.
+            drop(waiter.slot.send(slot));
+        }
+        for seat in actions.stop {
+            self.stop(seat);
+        }
+        if actions.grown.is_empty() {
+            return;
+        }
+        let hook = self.hook.lock().expect("nothing panics while it holds the lock").clone();
+        if let Some(hook) = hook {
+            actions.grown.into_iter().for_each(|function| hook(function));
+        }
+    }
+
+    /// Starts the instance of a seat in a task of its own, which ends by itself and at the latest when the pools close.
+    fn start(self: &Arc<Self>, spec: Arc<FunctionSpec>, key: Key, seat: Arc<Seat>) {
+        let shared = Arc::clone(self);
+        self.changed.notify_one();
+        tokio::spawn(async move {
+            let started = tokio::select! {
+                biased;
+                started = Instance::start(&shared.surroundings, &spec, &seat.id) => started,
+                () = shared.closing.cancelled() => Err(FailedStart {
+                    failure: StartFailure::System("the server is shutting down".to_owned()),
+                    log_tail: bytes::Bytes::new(),
+                }),
+            };
+            shared.start_ended(&key, &seat, started.map(Arc::new));
+        });
+    }
+
+    fn start_ended(
+        self: &Arc<Self>,
+        key: &Key,
+        seat: &Arc<Seat>,
+        started: Result<Arc<Instance>, FailedStart>,
+    ) {
+        let instance = started.as_ref().ok().cloned();
+        seat.outcome.send_replace(Some(started));
+        let now = self.now();
+        let mut actions = {
+            let mut book = self.book();
+            let mut actions = book.started(key, seat.number, now, instance.is_some());
+            let settled = book.settle(now);
+            actions.grants.extend(settled.grants);
+            actions.stop.extend(settled.stop);
+            actions.grown.extend(settled.grown);
+            if book.is_closed() {
+                // Within the lock, so that a shutdown that sees no starts sees this stop.
+                self.stop(Arc::clone(seat));
+            }
+            actions
+        };
+        actions.grown.push(key.function);
+        if let Some(instance) = instance {
+            self.watch_exit(key.clone(), seat.number, instance.process());
+        }
+        self.act(actions);
+        self.changed.notify_one();
+    }
+
+    /// Notices when an instance dies by itself, also while it is idle.
+    fn watch_exit(self: &Arc<Self>, key: Key, number: u64, process: ProcessHandle) {
+        let shared = Arc::downgrade(self);
+        tokio::spawn(async move {
+            process.exited().await;
+            let Some(shared) = shared.upgrade() else { return };
+            let actions = {
+                let mut book = shared.book();
+                book.gone(&key, number);
+                book.settle(shared.now())
+            };
+            shared.act(actions);
+        });
+    }
+
+    /// Stops the instance of a seat that the book has let go, in a task that [`Executor::shutdown`] waits for.
+    fn stop(self: &Arc<Self>, seat: Arc<Seat>) {
+        let Some(instance) = seat.instance() else { return };
+        self.stops_running.send_modify(|running| *running += 1);
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            instance.stop().await;
+            drop((instance, seat));
+            shared.stops_running.send_modify(|running| *running -= 1);
+            let actions = shared.book().settle(shared.now());
+            shared.act(actions);
+        });
+    }
+
+    /// A slot was given back.
+    fn release(self: &Arc<Self>, key: &Key, number: u64, run: Option<Duration>, usable: bool) {
+        let now = self.now();
+        let actions = {
+            let mut book = self.book();
+            let mut actions = book.release(key, number, now, run, usable);
+            book.freed(key, now, &mut actions);
+            actions
+        };
+        self.act(actions);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Ends the watching task; dropping the book then kills the instances.
+        self.closing.cancel();
+    }
+}
+
+/// Reclaims idle instances, watches memory, and lets the book think again while somebody waits. Keeps nothing alive.
+async fn watch_over(pools: Weak<Shared>, clock: Arc<dyn Clock>, changed: Arc<Notify>, closing: Cancel) {
+    loop {
+        let Some((exists, wanting)) = pools.upgrade().map(|shared| {
+            let book = shared.book();
+            (book.stats().instances > 0, book.is_wanting())
+        }) else {
+            return;
+        };
+        let interval = if wanting { WANT_INTERVAL } else { WATCH_INTERVAL };
+        let pause =
+            async { if exists || wanting { clock.sleep(interval).await } else { changed.notified().await } };
+        tokio::select! {
+            () = pause => {}
+            () = closing.cancelled() => return,
+        }
+        if let Some(shared) = pools.upgrade() {
+            shared.look_around(wanting);
+        }
+    }
+}
+
+impl Shared {
+    fn look_around(self: &Arc<Self>, wanting: bool) {
+        let now = self.now();
+        let (mut actions, ready) = {
+            let mut book = self.book();
+            let mut actions = book.reclaim(now, self.options.idle_timeout);
+            if wanting || !actions.stop.is_empty() {
+                let settled = book.settle(now);
+                actions.grants.extend(settled.grants);
+                actions.stop.extend(settled.stop);
+                actions.grown.extend(settled.grown);
+            }
+            (actions, book.ready())
+        };
+        actions.grown.dedup();
+        self.act(actions);
+        ready.iter().filter_map(|seat| seat.instance()).for_each(|instance| instance.enforce_memory());
+    }
+}
+
+impl Executor for Pools {
+    fn capacity(&self, spec: &FunctionSpec) -> usize {
+        self.shared.book().capacity(spec, self.shared.now())
+    }
+
+    fn try_reserve(&self, spec: &Arc<FunctionSpec>) -> Option<Box<dyn Slot>> {
+        let (grant, actions) = self.shared.book().take(spec, self.shared.now());
+        if grant.is_none() {
+            self.shared.changed.notify_one();
+        }
+        self.shared.act(actions);
+        grant.map(|grant| Box::new(self.shared.slot(spec, grant)) as Box<dyn Slot>)
+    }
+
+    fn reserve(&self, spec: &Arc<FunctionSpec>) -> BoxFuture<'_, Result<Box<dyn Slot>, Throttled>> {
+        let spec = Arc::clone(spec);
+        Box::pin(async move {
+            if let Some(slot) = self.try_reserve(&spec) {
+                return Ok(slot);
+            }
+            let line = {
+                let mut book = self.shared.book();
+                book.may_wait(&spec)?;
+                let (sender, receiver) = oneshot::channel();
+                book.wait(&spec, self.shared.now(), Waiter { spec: Arc::clone(&spec), slot: sender });
+                receiver
+            };
+            // A slot may have been freed between the two locks.
+            let actions = self.shared.book().settle(self.shared.now());
+            self.shared.act(actions);
+            self.shared.changed.notify_one();
+            let slot = line.await;
+            slot.map(|slot| Box::new(slot) as Box<dyn Slot>)
+                .map_err(|_| Throttled { reason: "the server is shutting down".to_owned() })
+        })
+    }
+
+    fn on_capacity(&self, hook: CapacityHook) {
+        *self.shared.hook.lock().expect("nothing panics while it holds the lock") = Some(hook);
+    }
+
+    fn retire(&self, function: FunctionId) {
+        let actions = {
+            let mut book = self.shared.book();
+            book.retire(function)
+        };
+        self.shared.act(actions);
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.shared.closing.cancel();
+            let (seats, waiters) = self.shared.book().close();
+            drop(waiters);
+            seats.into_iter().for_each(|seat| self.shared.stop(seat));
+            let mut stops = self.shared.stops_running.subscribe();
+            loop {
+                let changed = self.shared.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if self.shared.book().starting() == 0 {
+                    break;
+                }
+                changed.await;
+            }
+            // The sender lives in `self`, so waiting cannot fail.
+            let _ = stops.wait_for(|running| *running == 0).await;
+        })
+    }
+
+    fn stats(&self) -> ExecutorStats {
+        self.shared.book().stats()
+    }
+}

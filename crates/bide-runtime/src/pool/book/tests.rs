@@ -1,0 +1,174 @@
+use std::collections::BTreeMap;
+
+use bide_types::resource::{Code, Function, Runtime};
+use bide_types::{FunctionName, ServiceName, Timestamp};
+
+use super::*;
+
+const CAPS: Caps = Caps { per_function: 6, per_account: 8, starts: 2, free_growth: 4 };
+
+type TestBook = Book<u64, &'static str>;
+
+fn book() -> TestBook {
+    Book::new(CAPS, |number| number, |waiter: &&str| *waiter == "left")
+}
+
+fn spec(id: u64, concurrency: u32) -> Arc<FunctionSpec> {
+    let function = Function {
+        id: FunctionId::new(id),
+        account: AccountId::new("1").unwrap(),
+        service: ServiceName::new("s").unwrap(),
+        name: FunctionName::new("f").unwrap(),
+        description: String::new(),
+        runtime: Runtime::parse("python3").unwrap(),
+        handler: "a.b".to_owned(),
+        initializer: None,
+        initialization_timeout_seconds: 3,
+        timeout_seconds: 3,
+        memory_mb: 128,
+        instance_concurrency: concurrency,
+        environment: BTreeMap::new(),
+        custom_port: 9000,
+        custom_command: Vec::new(),
+        code: Code { digest: "00".to_owned(), crc64: 0, size_bytes: 0 },
+        revision: 1,
+        created_at: Timestamp::ZERO,
+        modified_at: Timestamp::ZERO,
+    };
+    Arc::new(FunctionSpec {
+        function: Arc::new(function),
+        qualifier: Qualifier::latest(),
+        version_id: String::new(),
+        region: String::new(),
+        role_arn: String::new(),
+    })
+}
+
+fn at(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Takes a slot and, if it is cold, ends its start.
+fn take_ready(book: &mut TestBook, spec: &Arc<FunctionSpec>, now: Duration) -> Option<u64> {
+    let grant = book.take(spec, now).0?;
+    if grant.start {
+        book.started(&grant.key, grant.instance, now, true);
+    }
+    Some(grant.instance)
+}
+
+#[test]
+fn capacity_is_exactly_what_can_be_taken_one_after_another() {
+    for concurrency in [1, 3] {
+        let mut book = book();
+        let spec = spec(1, concurrency);
+        for _ in 0..20 {
+            let promised = book.capacity(&spec, at(0));
+            let mut taken = 0;
+            while book.take(&spec, at(0)).0.is_some() {
+                taken += 1;
+            }
+            assert_eq!(taken, promised);
+            // Let the starts end, so that there is room for more.
+            for number in 0..book.next_member {
+                if book.member_mut(&Key::of(&spec), number).is_some_and(|member| !member.ready) {
+                    book.started(&Key::of(&spec), number, at(0), true);
+                }
+            }
+        }
+        assert_eq!(book.stats().instances, CAPS.per_function);
+        assert_eq!(book.stats().busy, CAPS.per_function * concurrency as usize);
+    }
+}
+
+#[test]
+fn short_runs_do_not_grow_beyond_the_cores_but_runs_that_do_not_end_do() {
+    let mut book = book();
+    let spec = spec(1, 1);
+    let key = Key::of(&spec);
+    let first = take_ready(&mut book, &spec, at(0)).unwrap();
+    book.release(&key, first, at(1), Some(at(1)), true);
+    for _ in 0..CAPS.free_growth {
+        take_ready(&mut book, &spec, at(1)).unwrap();
+    }
+    assert_eq!(take_ready(&mut book, &spec, at(2)), None);
+    assert!(book.is_wanting());
+    assert!(take_ready(&mut book, &spec, at(2) + GROWTH_PATIENCE).is_some());
+}
+
+#[test]
+fn the_line_is_served_in_order_and_those_who_left_are_passed_over() {
+    let mut book = book();
+    let spec = spec(1, 1);
+    let key = Key::of(&spec);
+    let number = take_ready(&mut book, &spec, at(0)).unwrap();
+    for waiter in ["a", "left", "b"] {
+        book.wait(&spec, at(0), waiter);
+    }
+    assert_eq!(book.capacity(&spec, at(0)), 0, "nobody overtakes the line");
+    assert!(book.take(&spec, at(0)).0.is_none());
+    let mut actions = book.release(&key, number, at(1), Some(at(1)), true);
+    book.freed(&key, at(1), &mut actions);
+    let served: Vec<_> =
+        actions.grants.iter().map(|(waiter, grant)| (*waiter, grant.instance, grant.start)).collect();
+    assert_eq!(served, [("a", number, false), ("b", number + 1, true)]);
+}
+
+#[test]
+fn the_most_recently_used_instance_serves_and_the_others_are_reclaimed() {
+    let mut book = book();
+    let spec = spec(1, 1);
+    let key = Key::of(&spec);
+    let (one, two) =
+        (take_ready(&mut book, &spec, at(0)).unwrap(), take_ready(&mut book, &spec, at(0)).unwrap());
+    book.release(&key, two, at(10), None, true);
+    book.release(&key, one, at(20), None, true);
+    assert_eq!(take_ready(&mut book, &spec, at(30)), Some(one));
+    assert_eq!(book.reclaim(at(40), at(30)).stop, [two]);
+    assert_eq!(book.reclaim(at(100), at(30)).stop, [0_u64; 0], "a busy instance stays");
+}
+
+#[test]
+fn a_retired_instance_ends_when_it_has_finished() {
+    let mut book = book();
+    let spec = spec(1, 1);
+    let key = Key::of(&spec);
+    let busy = take_ready(&mut book, &spec, at(0)).unwrap();
+    let starting = book.take(&spec, at(0)).0.unwrap().instance;
+    assert!(book.retire(key.function).stop.is_empty());
+    assert_eq!(book.release(&key, busy, at(1), None, true).stop, [busy]);
+    assert!(book.release(&key, starting, at(1), None, true).stop.is_empty());
+    assert_eq!(book.started(&key, starting, at(2), true).stop, [starting]);
+    assert_eq!(book.stats(), ExecutorStats::default());
+}
+
+#[test]
+fn at_the_cap_of_the_account_the_longest_idle_other_function_makes_room() {
+    let mut book = book();
+    let (one, two) = (spec(1, 1), spec(2, 1));
+    let numbers: Vec<u64> = (0..6).map(|_| take_ready(&mut book, &one, at(0)).unwrap()).collect();
+    take_ready(&mut book, &two, at(0)).unwrap();
+    take_ready(&mut book, &two, at(0)).unwrap();
+    assert!(book.may_wait(&two).is_err());
+    assert!(take_ready(&mut book, &two, at(0)).is_none());
+    book.release(&Key::of(&one), numbers[3], at(5), None, true);
+    assert!(book.may_wait(&two).is_ok());
+    assert_eq!(book.capacity(&two, at(6)), 1);
+    let (grant, actions) = book.take(&two, at(6));
+    assert!(grant.is_some_and(|grant| grant.start));
+    assert_eq!(actions.stop, [numbers[3]]);
+}
+
+#[test]
+fn a_start_that_ends_after_closing_is_counted_down() {
+    let mut book = book();
+    let spec = spec(1, 1);
+    let grant = book.take(&spec, at(0)).0.unwrap();
+    book.wait(&spec, at(0), "a");
+    let (instances, waiters) = book.close();
+    assert_eq!((instances, waiters), (vec![], vec!["a"]));
+    assert_eq!(book.starting(), 1);
+    book.started(&grant.key, grant.instance, at(1), true);
+    assert_eq!(book.starting(), 0);
+    assert!(book.take(&spec, at(1)).0.is_none());
+}

@@ -1,0 +1,309 @@
+// The agent of bide's Node runtimes: receives requests over a socket, runs the handler, answers.
+//
+// The protocol is described in bide-runtime, src/runtime/frame.rs. Everything here may be changed by user code, which
+// shares the process; the server therefore trusts nothing that comes out of it.
+'use strict';
+
+const fs = require('fs');
+const net = require('net');
+const path = require('path');
+const util = require('util');
+
+const CONFIGURE = 1, INITIALIZE = 2, INVOKE = 3;
+const READY = 16, START_FAILED = 17, RETURNED = 18, FAILED = 19;
+const FLAG_HANDLED = 1, FLAG_REPLACE = 2;
+const HEADER_BYTES = 5;
+const LOG_BYTES_MAX = 128 * 1024;
+const PAYLOAD_BYTES_MAX = 32 * 1024 * 1024;
+const MESSAGE_CHARS_MAX = 16 * 1024;
+const STACK_LINE_CHARS_MAX = 500;
+const STACK_FRAMES_MAX = 50;
+const EXIT_WITHOUT_REQUEST = 129;
+
+const codeDir = process.env.FC_FUNC_CODE_PATH;
+const socket = new net.Socket({ fd: Number(process.env.BIDE_CONTROL_FD), readable: true, writable: true });
+delete process.env.BIDE_CONTROL_FD;
+
+let config;
+let handler;
+let initializer;
+let current = ''; // request id of the newest call; exact when calls do not overlap
+let callOf = null; // AsyncLocalStorage when they do
+const active = new Map(); // tag -> call
+
+// --- sending and receiving -------------------------------------------------------------------------------------------
+
+function send(kind, ...parts) {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  const head = Buffer.allocUnsafe(HEADER_BYTES);
+  head.writeUInt32LE(size, 0);
+  head[4] = kind;
+  socket.write(Buffer.concat([head, ...parts], HEADER_BYTES + size));
+}
+
+let chunks = [];
+let have = 0;
+let need = HEADER_BYTES;
+
+function received(chunk) {
+  chunks.push(chunk);
+  have += chunk.length;
+  while (have >= need) {
+    let data = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, have);
+    const end = HEADER_BYTES + data.readUInt32LE(0);
+    if (have < end) {
+      chunks = [data];
+      need = end;
+      return;
+    }
+    const kind = data[4];
+    const body = data.subarray(HEADER_BYTES, end);
+    data = data.subarray(end);
+    chunks = data.length ? [data] : [];
+    have = data.length;
+    need = HEADER_BYTES;
+    accept(kind, body);
+  }
+}
+
+// --- errors ----------------------------------------------------------------------------------------------------------
+
+function errorBody(error, type, message) {
+  let body;
+  if (error instanceof Error) {
+    const stack = String(error.stack || '').split('\n').filter((line) => /^\s+at /.test(line));
+    body = {
+      errorMessage: message || String(error.message),
+      errorType: type || String(error.name || 'Error'),
+      stackTrace: stack.filter((line) => !line.includes(__filename)).slice(0, STACK_FRAMES_MAX)
+        .map((line) => line.trim().split(codeDir + '/').join('/code/').slice(0, STACK_LINE_CHARS_MAX)),
+    };
+  } else {
+    const text = error !== null && typeof error === 'object' ? String(JSON.stringify(error)) : String(error);
+    body = { errorMessage: message || text, errorType: type || 'Error', stackTrace: [] };
+  }
+  body.errorMessage = body.errorMessage.slice(0, MESSAGE_CHARS_MAX);
+  return Buffer.from(JSON.stringify(body));
+}
+
+function encode(value) {
+  if (Buffer.isBuffer(value)) return value;
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  if (value === undefined) return Buffer.alloc(0);
+  return Buffer.from(typeof value === 'object' ? JSON.stringify(value) : String(value));
+}
+
+// --- logs ------------------------------------------------------------------------------------------------------------
+
+function requestId() {
+  const call = callOf && callOf.getStore();
+  return call ? call.requestId : current;
+}
+
+function logLine(level, args) {
+  const text = util.format(...args).slice(0, LOG_BYTES_MAX);
+  process.stdout.write(`${new Date().toISOString()} ${requestId()} [${level}] ${text}\n`);
+}
+
+const logger = {
+  debug: (...args) => logLine('DEBUG', args),
+  info: (...args) => logLine('INFO', args),
+  log: (...args) => logLine('INFO', args),
+  warn: (...args) => logLine('WARNING', args),
+  error: (...args) => logLine('ERROR', args),
+  setLogLevel: () => {},
+};
+
+for (const name of ['debug', 'info', 'log', 'warn', 'error']) console[name] = logger[name];
+console.trace = (...args) => logLine('ERROR', [new Error(util.format(...args)).stack]);
+
+// --- user code -------------------------------------------------------------------------------------------------------
+
+class StartError extends Error {
+  constructor(body) {
+    super('the handler cannot be loaded');
+    this.body = body;
+  }
+}
+
+function findModule(name) {
+  for (const candidate of [name, name.split('.').join('/')]) {
+    const base = path.resolve(codeDir, candidate);
+    for (const extension of ['.js', '.mjs', '.cjs', '/index.js']) {
+      if (fs.existsSync(base + extension)) return base + extension;
+    }
+  }
+  return null;
+}
+
+async function loadModule(file) {
+  if (!file.endsWith('.mjs')) {
+    try {
+      return require(file);
+    } catch (error) {
+      if (!error || error.code !== 'ERR_REQUIRE_ESM') throw error;
+    }
+  }
+  return import(require('url').pathToFileURL(file).href);
+}
+
+async function load(name, what) {
+  const dot = name.lastIndexOf('.');
+  const [moduleName, attribute] = [name.slice(0, Math.max(dot, 0)), name.slice(dot + 1)];
+  if (!moduleName || !attribute) {
+    throw new StartError(errorBody(`Invalid ${what} '${name}': it must be 'file.function'`, 'HandlerNotFound'));
+  }
+  const file = findModule(moduleName);
+  if (file === null) {
+    throw new StartError(errorBody(`Cannot find module '${moduleName}'`, 'ImportModuleError'));
+  }
+  let module_;
+  try {
+    module_ = await loadModule(file);
+  } catch (error) {
+    const code = error && error.code;
+    if (error instanceof SyntaxError) throw new StartError(errorBody(error, 'UserCodeSyntaxError'));
+    if (code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND') {
+      throw new StartError(errorBody(error, 'ImportModuleError'));
+    }
+    throw new StartError(errorBody(error));
+  }
+  const found = module_[attribute] || (module_.default && module_.default[attribute]);
+  if (typeof found !== 'function') {
+    throw new StartError(errorBody(`Handler '${attribute}' is missing on module '${moduleName}'`, 'HandlerNotFound'));
+  }
+  return found;
+}
+
+class Call {
+  constructor(tag, requestId_) {
+    this.tag = Buffer.from(tag);
+    this.requestId = requestId_;
+    active.set(this.tag.readUInt32LE(0), this);
+  }
+
+  succeed(value) {
+    let body;
+    try {
+      body = encode(value);
+      if (body.length > PAYLOAD_BYTES_MAX) {
+        throw new RangeError(`the return value has ${body.length} bytes, more than the ${PAYLOAD_BYTES_MAX} allowed`);
+      }
+    } catch (error) {
+      this.fail(error, 0);
+      return;
+    }
+    if (this.end()) send(RETURNED, this.tag, body);
+  }
+
+  fail(error, flags) {
+    let body;
+    try {
+      body = errorBody(error);
+    } catch (_) {
+      body = Buffer.from('{"errorMessage":"the error cannot be shown","errorType":"Error","stackTrace":[]}');
+    }
+    if (this.end()) send(FAILED, this.tag, Buffer.from([flags]), body);
+  }
+
+  // Whether the call was still open; only the first answer counts.
+  end() {
+    return active.delete(this.tag.readUInt32LE(0));
+  }
+
+  run(invoke) {
+    const callback = (error, data) => {
+      if (error !== null && error !== undefined) this.fail(error, FLAG_HANDLED);
+      else this.succeed(data);
+    };
+    try {
+      const result = invoke(callback);
+      if (result && typeof result.then === 'function') {
+        result.then((value) => this.succeed(value), (error) => this.fail(error, 0));
+      }
+    } catch (error) {
+      this.fail(error, 0);
+    }
+  }
+}
+
+function tracing(spanContext, spanBaggages) {
+  let baggages = {};
+  try {
+    if (spanBaggages) baggages = JSON.parse(Buffer.from(spanBaggages, 'base64').toString());
+  } catch (_) { /* the caller's header was not what it should be */ }
+  return { openTracingSpanContext: spanContext, openTracingSpanBaggages: baggages, jaegerEndpoint: '' };
+}
+
+function contextOf(meta) {
+  const [id, retryCount, taskId, spanContext, spanBaggages] = meta;
+  return {
+    requestId: id,
+    credentials: { accessKeyId: '', accessKeySecret: '', securityToken: '' },
+    function: {
+      name: config.function, handler: config.handler, memory: Number(config.memory_mb),
+      timeout: Number(config.timeout_seconds), initializer: config.initializer,
+      initializationTimeout: Number(config.initialization_timeout_seconds),
+    },
+    service: {
+      name: config.service, logProject: '', logStore: '', qualifier: config.qualifier, versionId: config.version_id,
+    },
+    region: config.region,
+    accountId: config.account_id,
+    retryCount: Number(retryCount),
+    taskId,
+    tracing: tracing(spanContext, spanBaggages),
+    logger,
+  };
+}
+
+function accept(kind, body) {
+  if (kind === CONFIGURE) {
+    configure(body);
+    return;
+  }
+  const size = body.readUInt16LE(4);
+  const meta = body.toString('utf8', 6, 6 + size).split('\0');
+  const call = new Call(body.subarray(0, 4), meta[0]);
+  current = meta[0];
+  const context = contextOf(meta);
+  const invoke = kind === INITIALIZE
+    ? (callback) => initializer(context, callback)
+    : (callback) => handler(body.subarray(6 + size), context, callback);
+  if (callOf) callOf.run(call, () => call.run(invoke));
+  else call.run(invoke);
+}
+
+async function configure(body) {
+  config = Object.fromEntries(body.toString().split('\0').map((pair) => {
+    const at = pair.indexOf('=');
+    return [pair.slice(0, at), pair.slice(at + 1)];
+  }));
+  if (Number(config.concurrency) > 1) callOf = new (require('async_hooks').AsyncLocalStorage)();
+  try {
+    handler = await load(config.handler, 'handler');
+    if (config.initializer) initializer = await load(config.initializer, 'initializer');
+    send(READY);
+  } catch (error) {
+    send(START_FAILED, error instanceof StartError ? error.body : errorBody(error));
+    socket.end(() => process.exit(0));
+  }
+}
+
+// Whoever threw, the state of the process is unknown now: what runs has failed and the instance is to be replaced.
+function escaped(error) {
+  if (active.size === 0) {
+    logLine('ERROR', [error]);
+    process.exit(EXIT_WITHOUT_REQUEST);
+  }
+  const call = callOf && callOf.getStore();
+  if (call && call.end === Call.prototype.end) call.fail(error, FLAG_REPLACE);
+  for (const other of [...active.values()]) other.fail(error, FLAG_REPLACE);
+}
+
+process.on('uncaughtException', escaped);
+process.on('unhandledRejection', escaped);
+socket.on('data', received);
+socket.on('close', () => process.exit(0));
+socket.on('error', () => process.exit(0));

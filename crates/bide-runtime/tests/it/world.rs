@@ -1,0 +1,183 @@
+//! What the tests share: packages, functions, pools on a real clock, and conditions to wait for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Cursor, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bide_env::{Clock, SystemClock, SystemEntropy};
+use bide_runtime::{
+    AttemptOutcome, AttemptResult, BoxFuture, Cancel, CodeSource, Executor, FunctionErrorCause,
+    FunctionErrorKind, FunctionSpec, InvokeRequest, PoolOptions, Pools, Tracing,
+};
+use bide_sandbox::ProcessLauncher;
+use bide_types::resource::{Code, Function, Runtime};
+use bide_types::{AccountId, FunctionId, FunctionName, Qualifier, RequestId, ServiceName, Timestamp};
+use bytes::Bytes;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+/// No test may take longer, whatever hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+pub(crate) struct Packages {
+    zips: Mutex<HashMap<String, Bytes>>,
+}
+
+impl CodeSource for Packages {
+    fn fetch(&self, digest: &str) -> BoxFuture<'_, io::Result<Bytes>> {
+        let zip = self.zips.lock().unwrap().get(digest).cloned();
+        Box::pin(async move { zip.ok_or_else(|| io::ErrorKind::NotFound.into()) })
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) pools: Pools,
+    packages: Arc<Packages>,
+    next_function: AtomicU64,
+    _cache: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}, Arc::new(SystemClock::new())).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut PoolOptions), clock: Arc<dyn Clock>) -> Self {
+        let cache = tempfile::tempdir().unwrap();
+        let mut options = PoolOptions::new(cache.path().to_owned());
+        change(&mut options);
+        let packages = Arc::new(Packages::default());
+        let launcher = Arc::new(ProcessLauncher::new().unwrap());
+        let source = Arc::clone(&packages) as Arc<dyn CodeSource>;
+        let pools = Pools::start(options, clock, &SystemEntropy, source, launcher).await.unwrap();
+        Self { pools, packages, next_function: AtomicU64::new(1), _cache: cache }
+    }
+
+    pub(crate) fn python(&self, code: &str) -> Function {
+        self.function("python3.10", "index.handler", &[("index.py", code, 0o644)])
+    }
+
+    pub(crate) fn node(&self, code: &str) -> Function {
+        self.function("nodejs20", "index.handler", &[("index.js", code, 0o644)])
+    }
+
+    pub(crate) fn function(&self, runtime: &str, handler: &str, files: &[(&str, &str, u32)]) -> Function {
+        let number = self.next_function.fetch_add(1, Ordering::Relaxed);
+        let digest = format!("{number:064x}");
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, text, mode) in files {
+            writer.start_file(*name, SimpleFileOptions::default().unix_permissions(*mode)).unwrap();
+            writer.write_all(text.as_bytes()).unwrap();
+        }
+        let zip: Bytes = writer.finish().unwrap().into_inner().into();
+        let size_bytes = zip.len() as u64;
+        self.packages.zips.lock().unwrap().insert(digest.clone(), zip);
+        Function {
+            id: FunctionId::new(number),
+            account: AccountId::new("10001").unwrap(),
+            service: ServiceName::new("svc").unwrap(),
+            name: FunctionName::new("fun").unwrap(),
+            description: String::new(),
+            runtime: Runtime::parse(runtime).unwrap(),
+            handler: handler.to_owned(),
+            initializer: None,
+            initialization_timeout_seconds: 30,
+            timeout_seconds: 30,
+            memory_mb: 512,
+            instance_concurrency: 1,
+            environment: BTreeMap::new(),
+            custom_port: 0, // any: other tests run at the same time
+            custom_command: Vec::new(),
+            code: Code { digest, crc64: 0, size_bytes },
+            revision: 1,
+            created_at: Timestamp::ZERO,
+            modified_at: Timestamp::ZERO,
+        }
+    }
+
+    pub(crate) async fn call(&self, spec: &Arc<FunctionSpec>, event: impl Into<Bytes>) -> AttemptOutcome {
+        self.call_with(spec, request(event), Cancel::new()).await
+    }
+
+    pub(crate) async fn call_with(
+        &self,
+        spec: &Arc<FunctionSpec>,
+        request: InvokeRequest,
+        cancel: Cancel,
+    ) -> AttemptOutcome {
+        let run = async {
+            let slot = self.pools.reserve(spec).await.unwrap();
+            slot.invoke(request, cancel, Box::new(|_| {})).await
+        };
+        tokio::time::timeout(PATIENCE, run).await.expect("the attempt ends")
+    }
+}
+
+pub(crate) fn spec(function: Function) -> Arc<FunctionSpec> {
+    Arc::new(FunctionSpec {
+        function: Arc::new(function),
+        qualifier: Qualifier::latest(),
+        version_id: String::new(),
+        region: "local".to_owned(),
+        role_arn: String::new(),
+    })
+}
+
+pub(crate) fn request(event: impl Into<Bytes>) -> InvokeRequest {
+    InvokeRequest {
+        request_id: RequestId::new("req-1").unwrap(),
+        payload: event.into(),
+        retry_count: 0,
+        task_id: None,
+        tracing: Tracing::default(),
+    }
+}
+
+pub(crate) fn text(outcome: &AttemptOutcome) -> &str {
+    match &outcome.result {
+        AttemptResult::Returned(value) => std::str::from_utf8(value).unwrap(),
+        other => panic!("not returned: {other:?}\n{}", log(outcome)),
+    }
+}
+
+pub(crate) fn json(outcome: &AttemptOutcome) -> serde_json::Value {
+    serde_json::from_str(text(outcome)).unwrap()
+}
+
+pub(crate) fn log(outcome: &AttemptOutcome) -> &str {
+    std::str::from_utf8(&outcome.log_tail).unwrap()
+}
+
+pub(crate) struct Failure {
+    pub(crate) kind: FunctionErrorKind,
+    pub(crate) cause: FunctionErrorCause,
+    pub(crate) body: serde_json::Value,
+}
+
+pub(crate) fn failure(outcome: &AttemptOutcome) -> Failure {
+    match &outcome.result {
+        AttemptResult::FunctionError { kind, cause, body } => {
+            Failure { kind: *kind, cause: *cause, body: serde_json::from_slice(body).unwrap() }
+        }
+        other => panic!("not a function error: {other:?}\n{}", log(outcome)),
+    }
+}
+
+/// Whether the process runs; a zombie of somebody else's does not.
+pub(crate) fn runs(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z')))
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    let poll = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, poll).await.expect("the condition comes to hold");
+}
