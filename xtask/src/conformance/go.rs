@@ -18,5 +18,7 @@ fn set_up() -> anyhow::Result<()> {
 }
 
 fn program() -> Command {
-    offline(installed(NAME).join("program"))
+    let mut command = offline(installed(NAME).join("program"));
+    command.current_dir(sources(NAME));
+    command
 }
