@@ -13,12 +13,19 @@
 //! Most checks tell one rule. `random` compares every read with the in-memory model, batch after batch; when it fails,
 //! it names the seed and the batch, and the same test fails again in the same way.
 
+pub mod batches;
 pub mod claims;
+pub mod controls;
+pub mod deliveries;
 mod driver;
 pub mod faults;
+pub mod leases;
 pub mod lifecycle;
+pub mod lists;
+pub mod packages;
 pub mod random;
 mod reads;
+pub mod retention;
 mod script;
 pub mod stops;
 
@@ -56,6 +63,11 @@ macro_rules! conformance {
                 what_does_not_exist_is_not_found
                 an_empty_batch_changes_nothing
             }
+            batches {
+                operations_of_one_batch_see_those_before_them
+                batches_that_come_at_once_are_applied_one_after_the_other
+                a_closed_store_answers_nothing_and_has_lost_nothing
+            }
             claims {
                 work_is_claimed_in_the_order_of_due_times
                 nothing_is_claimed_before_it_is_due
@@ -80,6 +92,52 @@ macro_rules! conformance {
                 a_success_that_comes_after_the_stop_ends_as_stopped
                 a_settled_task_is_not_changed_by_a_stop
                 a_task_can_be_stopped_in_the_batch_that_submits_it
+            }
+            leases {
+                a_lease_is_listed_when_it_is_of_another_holder_or_has_run_out
+                a_lease_stays_out_while_running_and_stopping_and_ends_with_them
+                work_of_a_dead_holder_runs_again_and_its_late_result_is_refused
+                an_epoch_is_never_granted_twice
+            }
+            deliveries {
+                a_success_leaves_a_record_with_event_and_result
+                a_failure_leaves_a_record_with_the_error
+                an_end_without_a_run_leaves_a_record_without_a_result
+                without_a_target_no_record_is_made
+                records_come_in_the_order_of_due_times
+                a_retry_puts_the_record_off_and_counts
+                the_end_of_a_delivery_is_on_the_task
+                two_outcomes_in_one_batch_are_taken_in_turn
+            }
+            retention {
+                the_largest_event_and_result_are_kept
+                an_empty_event_and_an_empty_result_are_kept
+                a_purge_removes_what_settled_before
+                a_purge_removes_at_most_so_many_and_the_oldest_first
+                a_purged_task_id_can_be_used_again
+                a_task_whose_delivery_is_pending_is_not_purged
+                ids_grow_over_reopening_and_clock_steps
+            }
+            lists {
+                tasks_are_listed_in_both_orders_of_acceptance
+                tasks_are_filtered_by_status
+                tasks_are_filtered_by_prefix_qualifier_and_time
+                the_time_filter_holds_when_the_clock_steps_back
+                events_come_with_a_list_only_if_asked_for_and_results_never
+                pages_visit_every_task_once_while_others_come_and_go
+                a_rare_task_is_found_among_many
+            }
+            controls {
+                each_write_raises_the_revision
+                a_write_that_expects_something_else_is_a_conflict
+                writes_of_one_change_happen_together_or_not_at_all
+                changes_of_one_batch_see_those_before_them
+                a_removed_object_is_gone_and_can_come_again
+                objects_come_in_the_order_of_keys
+            }
+            packages {
+                a_package_is_kept_under_its_digest
+                packages_that_nobody_names_are_removed
             }
         }
         $crate::conformance! { @stories $make;
