@@ -27,7 +27,8 @@ pub enum ArnError {
 /// # Errors
 /// [`ArnError`] when the text names no function of this form.
 pub fn parse(text: &str) -> Result<FunctionArn, ArnError> {
-    let unsupported = || ArnError::Unsupported(text.chars().take(bide_types::limits::DESTINATION_CHARS_MAX).collect());
+    let unsupported =
+        || ArnError::Unsupported(text.chars().take(bide_types::limits::DESTINATION_CHARS_MAX).collect());
     let parts: Vec<&str> = text.splitn(5, ':').collect();
     let &["acs", "fc", _region, account, resource] = parts.as_slice() else { return Err(unsupported()) };
     let (service, function) = resource

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bide_env::Clock;
 use bide_store::{
-    Batch, BatchReply, Claim, ClaimReply, ControlChange, ControlConflict, Purge, SettleDelivery, Stop, StopReply, Store,
-    StoreError, Submission, SubmitReply, Transition, TransitionReply,
+    Batch, BatchReply, Claim, ClaimReply, ControlChange, ControlConflict, Purge, SettleDelivery, Stop,
+    StopReply, Store, StoreError, Submission, SubmitReply, Transition, TransitionReply,
 };
 use bide_types::FunctionId;
 use tokio::sync::{mpsc, oneshot};
@@ -67,9 +67,11 @@ impl Batcher {
 
     /// Hands in a transition that rides along with the next flush; gives it back when the queue is full.
     pub(crate) fn ride_along(&self, transition: Transition) -> Result<(), Transition> {
-        self.requests.try_send(Request::Transition(transition, None)).map_err(|error| match error.into_inner() {
-            Request::Transition(transition, None) => transition,
-            _ => unreachable!("the request that was handed in comes back"),
+        self.requests.try_send(Request::Transition(transition, None)).map_err(|error| {
+            match error.into_inner() {
+                Request::Transition(transition, None) => transition,
+                _ => unreachable!("the request that was handed in comes back"),
+            }
         })
     }
 
@@ -81,7 +83,10 @@ impl Batcher {
         self.ask(|answer| Request::Claim(claim, answer)).await
     }
 
-    pub(crate) async fn control(&self, change: ControlChange) -> Result<Result<u64, ControlConflict>, StoreError> {
+    pub(crate) async fn control(
+        &self,
+        change: ControlChange,
+    ) -> Result<Result<u64, ControlConflict>, StoreError> {
         self.ask(|answer| Request::Control(change, answer)).await
     }
 
@@ -169,7 +174,9 @@ impl BatcherTask {
                     self.signals.outbox.notify_one();
                 }
             }
-            TransitionReply::Rejected(rejected) => tracing::debug!(%rejected, "a late transition was refused"),
+            TransitionReply::Rejected(rejected) => {
+                tracing::debug!(%rejected, "a late transition was refused")
+            }
             TransitionReply::NotFound => tracing::debug!("a transition came for a record that is gone"),
         }
     }

@@ -16,7 +16,7 @@ use crate::arn;
 use crate::invoke::destination_submission;
 use crate::options::{
     DELIVERIES_AT_ONCE, DELIVERY_ATTEMPTS_MAX, DELIVERY_WAIT_FIRST, DELIVERY_WAIT_MAX, DESTINATION_HOPS_MAX,
-    MAINTENANCE_PERIOD, STORE_RETRY_WAIT,
+    DESTINATION_RECORD_BYTES_MAX, MAINTENANCE_PERIOD, STORE_RETRY_WAIT,
 };
 use crate::record;
 use crate::start::Shared;
@@ -99,7 +99,13 @@ fn attempt(
             );
             let request_id = request_id(shared.entropy.as_ref());
             let payload = record::encode(pending, &name);
-            (DeliveryOutcome::Delivered, Some(destination_submission(&target, request_id, delivery.hops + 1, payload)))
+            if payload.len() > DESTINATION_RECORD_BYTES_MAX {
+                return give_up("the record is too large");
+            }
+            (
+                DeliveryOutcome::Delivered,
+                Some(destination_submission(&target, request_id, delivery.hops + 1, payload)),
+            )
         }
         Err(error) if pending.attempts + 1 >= DELIVERY_ATTEMPTS_MAX => give_up(&error.to_string()),
         Err(_) => (DeliveryOutcome::RetryAt(now.plus(wait(pending.attempts))), None),

@@ -71,7 +71,9 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Closed => Self::ShuttingDown,
-            StoreError::Faulted { .. } | StoreError::Read { .. } | StoreError::Damaged { .. } => Self::Store(error),
+            StoreError::Faulted { .. } | StoreError::Read { .. } | StoreError::Damaged { .. } => {
+                Self::Store(error)
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bide_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, TASK_RETENTION_DEFAULT};
+use bide_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, RETURN_PAYLOAD_BYTES_MAX, TASK_RETENTION_DEFAULT};
 
 /// Settings of the engine.
 #[derive(Clone, Debug)]
@@ -48,9 +48,13 @@ pub(crate) const DELIVERY_ATTEMPTS_MAX: u32 = 10;
 /// First wait after a failed delivery; doubles up to [`DELIVERY_WAIT_MAX`].
 pub(crate) const DELIVERY_WAIT_FIRST: Duration = Duration::from_secs(1);
 pub(crate) const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(300);
-/// Destinations that may follow on one another, so that a cycle ends.
-pub(crate) const DESTINATION_HOPS_MAX: u8 = 16;
+/// Destinations that may follow on one another, so that a cycle ends. Each record holds the one before it, escaped once
+/// more, so its size about doubles with every hop.
+pub(crate) const DESTINATION_HOPS_MAX: u8 = 8;
+/// Largest destination record that a function is sent: an event and a return value at their limits, with escapes.
+pub(crate) const DESTINATION_RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Wait before a background task tries again after the store failed to read.
 pub(crate) const STORE_RETRY_WAIT: Duration = Duration::from_secs(1);
 
 const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX < UNSTORED_BYTES_MAX);
+const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX + RETURN_PAYLOAD_BYTES_MAX < DESTINATION_RECORD_BYTES_MAX / 2);

@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::batcher::Batcher;
-use crate::catalog::{Catalog, LoadError, Listing, Target, Versioned, async_config::no_config};
+use crate::catalog::{Catalog, Listing, LoadError, Target, Versioned, async_config::no_config};
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
 use crate::options::{Options, UNSTORED_BYTES_MAX};
@@ -214,7 +214,11 @@ impl Engine {
     }
 
     /// One page of the account's services by name, and the name that the next page starts with.
-    pub fn services(&self, account: &AccountId, listing: &Listing) -> (Vec<Versioned<Service>>, Option<String>) {
+    pub fn services(
+        &self,
+        account: &AccountId,
+        listing: &Listing,
+    ) -> (Vec<Versioned<Service>>, Option<String>) {
         self.shared.catalog.services(account, listing)
     }
 

@@ -51,7 +51,6 @@ impl Catalog {
         let function = target.function();
         self.resolve(&function.account, function.service.as_str(), function.name.as_str(), &target.qualifier)
     }
-
 }
 
 /// A destination must be a function of the same account, and another one (fc-behaviour 12). Whether it exists is seen

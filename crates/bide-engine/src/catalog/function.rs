@@ -92,7 +92,9 @@ impl Catalog {
             return Err(Error::Conflict);
         }
         let mut writes = vec![removal(function_write(&current.value).key, current.revision)];
-        writes.extend(entry.configs.values().map(|config| removal(config_key_of(&config.value), config.revision)));
+        writes.extend(
+            entry.configs.values().map(|config| removal(config_key_of(&config.value), config.revision)),
+        );
         self.commit(writes).await?;
         self.view_mut().remove_function(&current.value);
         Ok(current.value.id)

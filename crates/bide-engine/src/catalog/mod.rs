@@ -182,10 +182,7 @@ fn removal(key: ControlKey, revision: u64) -> ControlWrite {
 }
 
 /// One page of an alphabetical map, and the name that the next page starts with.
-fn page<'a, K, V>(
-    items: impl Iterator<Item = (&'a K, V)>,
-    listing: &Listing,
-) -> (Vec<V>, Option<String>)
+fn page<'a, K, V>(items: impl Iterator<Item = (&'a K, V)>, listing: &Listing) -> (Vec<V>, Option<String>)
 where
     K: std::borrow::Borrow<str> + 'a,
 {

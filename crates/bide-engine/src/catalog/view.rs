@@ -126,7 +126,8 @@ impl View {
 
     pub(super) fn remove_function(&mut self, function: &Function) {
         self.by_id.remove(&function.id);
-        if let Some(service) = self.accounts.get_mut(&function.account).and_then(|all| all.get_mut(&function.service))
+        if let Some(service) =
+            self.accounts.get_mut(&function.account).and_then(|all| all.get_mut(&function.service))
         {
             service.functions.remove(&function.name);
         }
@@ -139,7 +140,8 @@ impl View {
         region: &str,
     ) {
         let value = Arc::clone(&function.value);
-        let Some(service) = self.accounts.get_mut(&value.account).and_then(|all| all.get_mut(&value.service)) else {
+        let Some(service) = self.accounts.get_mut(&value.account).and_then(|all| all.get_mut(&value.service))
+        else {
             return; // a service is removed only when it has no functions
         };
         let spec = Arc::new(FunctionSpec {

@@ -6,7 +6,9 @@
 use std::sync::{Arc, Mutex};
 
 use bide_core::{Command, Epoch, Failure, FunctionError, Invocation, Run};
-use bide_runtime::{AttemptOutcome, AttemptResult, FunctionErrorCause, FunctionErrorKind, InvokeRequest, Slot, Tracing};
+use bide_runtime::{
+    AttemptOutcome, AttemptResult, FunctionErrorCause, FunctionErrorKind, InvokeRequest, Slot, Tracing,
+};
 use bide_store::{Claimed, Transition, TransitionReply};
 use bide_types::limits::RETURN_PAYLOAD_BYTES_MAX;
 use bide_types::{InstanceId, InvocationId};

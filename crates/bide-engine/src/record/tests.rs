@@ -53,7 +53,8 @@ fn a_failure_has_the_documented_shape() {
 #[test]
 fn bytes_that_are_no_text_are_base64_and_flagged() {
     let record: Value =
-        serde_json::from_slice(&encode(&pending(Outcome::Succeeded, b"\xff\x00", b"ok"), "arn")).expect("JSON");
+        serde_json::from_slice(&encode(&pending(Outcome::Succeeded, b"\xff\x00", b"ok"), "arn"))
+            .expect("JSON");
     assert_eq!(record["requestPayload"], "/wA=");
     assert_eq!(record["requestPayloadIsBase64"], true);
     assert_eq!(record["responsePayload"], "ok");

@@ -1,0 +1,40 @@
+//! A store that fails, and a process that dies.
+
+use std::time::Duration;
+
+use bide_engine::{AttemptResult, Status};
+use bide_types::ErrorCode;
+use bytes::Bytes;
+
+use crate::fixture::Fixture;
+
+#[tokio::test]
+async fn nothing_is_acknowledged_once_the_store_has_failed() {
+    let fixture = Fixture::new(1).await;
+    fixture.store.fail_after(0);
+    let error = fixture.submit("t", "x", 0).await.expect_err("refused");
+    assert_eq!(error.code(), ErrorCode::ServiceUnavailable);
+    assert!(fixture.engine.ready().is_err());
+    assert!(fixture.executor.started().is_empty());
+}
+
+#[tokio::test]
+async fn an_attempt_that_a_crash_interrupts_is_made_again_outside_the_counted_retries() {
+    let fixture = Fixture::new(1).await;
+    fixture.submit("t", "hold", 0).await.expect("accepted");
+    fixture.until_status("t", Status::Running, Duration::ZERO).await;
+    let old = fixture.executor.clone();
+    let fixture = fixture.crash(2).await;
+    fixture.clock.advance(Duration::from_millis(500));
+    fixture.executor.until(|executor| executor.held().len() == 1).await;
+    // The old process is not quite dead: its late result has an old epoch.
+    let held = old.held().remove(0);
+    old.release(&held, AttemptResult::Returned(Bytes::from_static(b"late")));
+    fixture.settle().await;
+    assert_eq!(fixture.status("t").await, Status::Running);
+    let held = fixture.executor.held().remove(0);
+    fixture.executor.release(&held, AttemptResult::Returned(Bytes::from_static(b"new")));
+    let view = fixture.until_status("t", Status::Succeeded, Duration::ZERO).await;
+    assert_eq!(view.result.as_deref(), Some(b"new".as_slice()));
+    assert_eq!((view.invocation.retries, view.invocation.runs), (0, 2));
+}

@@ -1,0 +1,185 @@
+//! A whole engine whose outside world is under control.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bide_core::LeaseHolder;
+use bide_engine::{
+    Accepted, AsyncCall, AttemptResult, Dependencies, Engine, Error, Options, Status, TaskView,
+};
+use bide_engine::{FunctionErrorCause, FunctionErrorKind};
+use bide_env::{Clock, ManualClock, SequenceEntropy};
+use bide_runtime::testing::{FakeExecutor, FakeRun};
+use bide_store::memory::MemoryStore;
+use bide_types::resource::{Code, Function, Runtime, Service};
+use bide_types::{AccountId, FunctionId, FunctionName, Qualifier, RequestId, ServiceName, TaskId, Timestamp};
+use bytes::Bytes;
+
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+/// Most clock steps that a test waits through for something to happen.
+const STEPS_MAX: usize = 2000;
+
+pub(crate) struct Fixture {
+    pub(crate) engine: Engine,
+    pub(crate) store: MemoryStore,
+    pub(crate) executor: FakeExecutor,
+    pub(crate) clock: ManualClock,
+    pub(crate) account: AccountId,
+}
+
+/// The script that most tests use: the event says what happens.
+pub(crate) fn script(payload: &[u8], retry_count: u32) -> FakeRun {
+    match payload {
+        b"fail" => FakeRun::Finish(failure()),
+        b"fail-once" if retry_count == 0 => FakeRun::Finish(failure()),
+        b"hold" => FakeRun::Hold,
+        b"broken-platform" => FakeRun::Finish(AttemptResult::SystemError { message: "no".to_owned() }),
+        record if record.starts_with(b"{\"timestamp\"") => {
+            FakeRun::Finish(AttemptResult::Returned(Bytes::new()))
+        }
+        other => FakeRun::Finish(AttemptResult::Returned(Bytes::copy_from_slice(other))),
+    }
+}
+
+pub(crate) fn failure() -> AttemptResult {
+    AttemptResult::FunctionError {
+        kind: FunctionErrorKind::Unhandled,
+        cause: FunctionErrorCause::Raised,
+        body: Bytes::from_static(b"{\"errorMessage\":\"boom\"}"),
+    }
+}
+
+impl Fixture {
+    /// An engine with service `s` and functions `f` and `g`, each with `slots`.
+    pub(crate) async fn new(slots: usize) -> Self {
+        let fixture = Self::on(MemoryStore::default(), ManualClock::at(START), slots, 1).await;
+        fixture.engine.create_service(fixture.service("s")).await.expect("created");
+        for name in ["f", "g"] {
+            fixture.engine.create_function(fixture.function_named(name)).await.expect("created");
+        }
+        fixture
+    }
+
+    /// An engine over a store that may hold something already.
+    pub(crate) async fn on(store: MemoryStore, clock: ManualClock, slots: usize, holder: u64) -> Self {
+        let executor = FakeExecutor::new(slots, |_, request| script(&request.payload, request.retry_count));
+        let dependencies = Dependencies {
+            store: Arc::new(store.clone()),
+            executor: Arc::new(executor.clone()),
+            clock: Arc::new(clock.clone()),
+            entropy: Arc::new(SequenceEntropy::default()),
+            holder: LeaseHolder(holder),
+        };
+        let engine = Engine::start(dependencies, Options::default()).await.expect("started");
+        Self { engine, store, executor, clock, account: AccountId::new("10001").expect("valid") }
+    }
+
+    /// A second engine on the same store, as after a crash of the first, which is left as it is.
+    pub(crate) async fn crash(self, holder: u64) -> Self {
+        Self::on(self.store.reopen(), self.clock.clone(), 4, holder).await
+    }
+
+    pub(crate) fn service(&self, name: &str) -> Service {
+        Service {
+            account: self.account.clone(),
+            name: ServiceName::new(name).expect("valid"),
+            service_id: "id".to_owned(),
+            description: String::new(),
+            role: String::new(),
+            internet_access: true,
+            opaque: BTreeMap::new(),
+            created_at: self.clock.now(),
+            modified_at: self.clock.now(),
+        }
+    }
+
+    pub(crate) fn function_named(&self, name: &str) -> Function {
+        Function {
+            id: FunctionId::new(0),
+            account: self.account.clone(),
+            service: ServiceName::new("s").expect("valid"),
+            name: FunctionName::new(name).expect("valid"),
+            description: String::new(),
+            runtime: Runtime::parse("python3").expect("valid"),
+            handler: "index.handler".to_owned(),
+            initializer: None,
+            initialization_timeout_seconds: 3,
+            timeout_seconds: 3,
+            memory_mb: 512,
+            instance_concurrency: 1,
+            environment: BTreeMap::new(),
+            custom_port: 9000,
+            custom_command: Vec::new(),
+            code: Code { digest: "0".repeat(64), crc64: 0, size_bytes: 0 },
+            revision: 0,
+            created_at: self.clock.now(),
+            modified_at: self.clock.now(),
+        }
+    }
+
+    pub(crate) fn target(&self, function: &str) -> bide_engine::Target {
+        self.engine.resolve(&self.account, "s", function, &Qualifier::latest()).expect("exists")
+    }
+
+    /// Submits a task to `f`.
+    pub(crate) async fn submit(&self, task: &str, payload: &str, delay: u64) -> Result<Accepted, Error> {
+        self.submit_to("f", task, payload, delay).await
+    }
+
+    pub(crate) async fn submit_to(
+        &self,
+        function: &str,
+        task: &str,
+        payload: &str,
+        delay: u64,
+    ) -> Result<Accepted, Error> {
+        let call = AsyncCall {
+            request_id: RequestId::new(&format!("r-{task}")).expect("valid"),
+            task_id: Some(task_id(task)),
+            stateful: true,
+            delay: Duration::from_secs(delay),
+            payload: Bytes::copy_from_slice(payload.as_bytes()),
+        };
+        self.engine.submit(&self.target(function), call).await
+    }
+
+    pub(crate) async fn task(&self, task: &str) -> TaskView {
+        self.engine.task(&self.target("f"), &task_id(task)).await.expect("exists")
+    }
+
+    pub(crate) async fn status(&self, task: &str) -> Status {
+        self.task(task).await.invocation.status()
+    }
+
+    /// Moves the clock in steps of `step` until the task of `f` has `status`.
+    pub(crate) async fn until_status(&self, task: &str, status: Status, step: Duration) -> TaskView {
+        for _ in 0..STEPS_MAX {
+            let view = self.task(task).await;
+            if view.invocation.status() == status {
+                return view;
+            }
+            self.settle().await;
+            self.clock.advance(step);
+        }
+        panic!("task {task} is {:?}, not {status:?}", self.status(task).await);
+    }
+
+    /// Lets every task of the engine run until it waits.
+    pub(crate) async fn settle(&self) {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+pub(crate) fn task_id(text: &str) -> TaskId {
+    TaskId::from_caller(text).expect("valid")
+}
+
+pub(crate) fn timeline(view: &TaskView) -> Vec<Status> {
+    match &view.invocation.mode {
+        bide_engine::Mode::Task { timeline, .. } => timeline.iter().map(|event| event.status).collect(),
+        bide_engine::Mode::Plain => Vec::new(),
+    }
+}

@@ -1,0 +1,9 @@
+//! The engine over the in-memory store, a scripted executor and a clock that tests move by hand.
+
+mod acceptance;
+mod catalog;
+mod destinations;
+mod faults;
+mod fixture;
+mod lifecycle;
+mod stops;
