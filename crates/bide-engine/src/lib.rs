@@ -22,7 +22,7 @@ mod signals;
 mod start;
 mod tasks;
 
-pub use bide_core::{DestinationStatus, Event, Invocation, Ledger, Mode, Outcome, State, Status};
+pub use bide_core::{Bucket, DestinationStatus, Event, Invocation, Ledger, Mode, Outcome, State, Status};
 pub use bide_runtime::{
     AttemptOutcome, AttemptResult, Cancel, Executor, FunctionErrorCause, FunctionErrorKind, Tracing,
 };
@@ -32,3 +32,4 @@ pub use error::Error;
 pub use invoke::{Accepted, AsyncCall, SyncCall};
 pub use options::Options;
 pub use start::{Dependencies, Engine, StartError};
+pub use tasks::NodeStatus;

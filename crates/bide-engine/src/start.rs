@@ -308,14 +308,12 @@ impl Engine {
 
     /// Functions of the account that have task mode on for some qualifier, with those qualifiers.
     pub fn stateful_functions(&self, account: &AccountId) -> Vec<(Versioned<Function>, Vec<Qualifier>)> {
-        let entries = self.shared.catalog.stateful_functions(account);
-        entries
-            .into_iter()
-            .map(|entry| {
-                let stateful = entry.configs.iter().filter(|(_, config)| config.value.stateful == Some(true));
-                (entry.function.clone(), stateful.map(|(qualifier, _)| qualifier.clone()).collect())
-            })
-            .collect()
+        let stateful = |entry: Arc<crate::catalog::FunctionEntry>| {
+            let configs = entry.configs.iter().filter(|(_, config)| config.value.stateful == Some(true));
+            let qualifiers: Vec<Qualifier> = configs.map(|(qualifier, _)| qualifier.clone()).collect();
+            (!qualifiers.is_empty()).then(|| (entry.function.clone(), qualifiers))
+        };
+        self.shared.catalog.functions_of(account).into_iter().filter_map(stateful).collect()
     }
 
     /// Finds what a call is addressed to.

@@ -1,16 +1,29 @@
-//! Task mode as callers see it: get, list, stop.
+//! Task mode as callers see it: get, list, stop. And the counts of a node.
 //!
 //! Never waits for a stop to be carried out: it answers once the stop is durable (FC "StopStatefulAsyncInvocation").
 
 use std::sync::Arc;
 
 use bide_core::Ledger;
-use bide_store::{Stop, StopReply, TaskPage, TaskQuery, TaskView};
-use bide_types::TaskId;
+use bide_runtime::ExecutorStats;
+use bide_store::{Stats, Stop, StopReply, TaskPage, TaskQuery, TaskView};
+use bide_types::resource::Function;
+use bide_types::{AccountId, TaskId};
 
 use crate::catalog::Target;
 use crate::error::Error;
 use crate::start::Engine;
+
+/// What a node did and does.
+#[derive(Clone, Debug)]
+pub struct NodeStatus {
+    /// Since the node started.
+    pub store: Stats,
+    /// At this moment.
+    pub instances: ExecutorStats,
+    /// Since each function was created; in the order of service and name.
+    pub functions: Vec<(Arc<Function>, Ledger)>,
+}
 
 impl Engine {
     /// One task with its event and, if it returned, its result.
@@ -53,5 +66,19 @@ impl Engine {
     /// When the store cannot be read.
     pub async fn ledger(&self, target: &Target) -> Result<Ledger, Error> {
         Ok(self.shared.store.ledger(target.function().id).await?)
+    }
+
+    /// Counts of this node, and of the functions of one account.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn status(&self, account: &AccountId) -> Result<NodeStatus, Error> {
+        let mut functions = Vec::new();
+        for entry in self.shared.catalog.functions_of(account) {
+            let function = Arc::clone(&entry.function.value);
+            let ledger = self.shared.store.ledger(function.id).await?;
+            functions.push((function, ledger));
+        }
+        Ok(NodeStatus { store: self.shared.store.stats(), instances: self.shared.executor.stats(), functions })
     }
 }

@@ -15,7 +15,7 @@ use crate::batch::{Batch, BatchReply, PendingDelivery};
 use crate::control::{ControlKey, ControlObject};
 use crate::planner::{Change, Outbox, QueuePosition, Reader, plan};
 use crate::query::{SortOrder, TaskPage, TaskQuery, TaskView};
-use crate::store::{BoxFuture, DueDeliveries, Health, LeaseRef, Store, StoreError};
+use crate::store::{BoxFuture, DueDeliveries, Health, LeaseRef, Stats, Store, StoreError};
 
 /// See the module. `Default` is empty; clones are one and the same open store.
 #[derive(Clone, Default)]
@@ -258,6 +258,11 @@ impl Store for MemoryStore {
 
     fn health(&self) -> Health {
         self.lock().fault.clone().map_or(Health::Ok, Health::Faulted)
+    }
+
+    /// Nothing is counted: there is no disk.
+    fn stats(&self) -> Stats {
+        Stats::default()
     }
 
     fn waiting(&self) -> BoxFuture<'_, Result<Vec<(FunctionId, Timestamp)>, StoreError>> {

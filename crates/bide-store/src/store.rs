@@ -42,6 +42,19 @@ pub enum Health {
     Faulted(String),
 }
 
+/// What the store did since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Batches answered.
+    pub batches: u64,
+    /// Operations in those batches.
+    pub operations: u64,
+    /// Groups of batches that were planned and written together.
+    pub groups: u64,
+    /// Flushes of the disk: one for each group that wrote something.
+    pub flushes: u64,
+}
+
 /// A lease that is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseRef {
@@ -65,6 +78,8 @@ pub trait Store: Send + Sync + 'static {
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<BatchReply, StoreError>>;
 
     fn health(&self) -> Health;
+
+    fn stats(&self) -> Stats;
 
     /// Functions that have waiting work, with the time at which their first is due; in no order.
     fn waiting(&self) -> BoxFuture<'_, Result<Vec<(FunctionId, Timestamp)>, StoreError>>;

@@ -111,14 +111,11 @@ impl Catalog {
         Ok(page(functions.iter().map(|(name, entry)| (name, entry.function.clone())), listing))
     }
 
-    /// Every function of the account that is in task mode, in the order of service and name.
-    pub(crate) fn stateful_functions(&self, account: &AccountId) -> Vec<Arc<FunctionEntry>> {
+    /// Every function of the account, in the order of service and name.
+    pub(crate) fn functions_of(&self, account: &AccountId) -> Vec<Arc<FunctionEntry>> {
         let view = self.view();
         let Some(services) = view.accounts.get(account) else { return Vec::new() };
-        let stateful = |entry: &&Arc<FunctionEntry>| {
-            entry.configs.values().any(|config| config.value.stateful == Some(true))
-        };
-        services.values().flat_map(|service| service.functions.values().filter(stateful).cloned()).collect()
+        services.values().flat_map(|service| service.functions.values().cloned()).collect()
     }
 }
 

@@ -26,7 +26,7 @@ pub mod packages;
 pub mod random;
 mod reads;
 pub mod retention;
-mod script;
+pub(crate) mod script;
 pub mod stops;
 
 use std::future::Future;

@@ -9,8 +9,8 @@ use crate::batch::{Batch, BatchReply};
 use crate::memory::MemoryStore;
 use crate::store::Store;
 
-const SEEDS: u64 = 8;
-const BATCHES: usize = 60;
+pub(crate) const SEEDS: u64 = 8;
+pub(crate) const BATCHES: usize = 60;
 
 /// Commits the same batch to both and compares the answers.
 async fn commit_to_both(store: &dyn Store, model: &MemoryStore, batch: Batch, context: &str) -> BatchReply {

@@ -20,26 +20,37 @@ use crate::control::{ControlChange, ControlKey, ControlWrite, Expected};
 /// Task ids are drawn from so many, so that some are drawn twice.
 const TASK_IDS: u64 = 60;
 /// What is remembered of answers, to refer to later.
-const MEMORY: usize = 24;
+const MEMORY: usize = 30;
 
-pub(super) struct Script {
+pub(crate) struct Script {
     dice: Dice,
     now: Timestamp,
     /// Leases that were handed out, also some that are long over.
     leases: Vec<(InvocationId, Epoch)>,
     accepted: Vec<InvocationId>,
+    /// The invocations of the transitions of the last batch.
+    asked: Vec<InvocationId>,
+    /// Settled with a destination record.
+    settled: Vec<InvocationId>,
 }
 
 impl Script {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { dice: Dice(seed), now: at(0), leases: Vec::new(), accepted: Vec::new() }
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            dice: Dice(seed),
+            now: at(0),
+            leases: Vec::new(),
+            accepted: Vec::new(),
+            asked: Vec::new(),
+            settled: Vec::new(),
+        }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.now
     }
 
-    pub(super) fn next_batch(&mut self) -> Batch {
+    pub(crate) fn next_batch(&mut self) -> Batch {
         self.now = self.next_moment();
         let policies = self.policies();
         let mut batch = Batch { now: self.now, ..Batch::default() };
@@ -54,11 +65,12 @@ impl Script {
                 _ => batch.purges.push(self.purge()),
             }
         }
+        self.asked = batch.transitions.iter().map(|transition| transition.invocation).collect();
         batch
     }
 
     /// Remembers what a batch was answered.
-    pub(super) fn learn(&mut self, reply: &BatchReply) {
+    pub(crate) fn learn(&mut self, reply: &BatchReply) {
         for submission in &reply.submissions {
             if let SubmitReply::Accepted { id, .. } = submission {
                 self.accepted.push(*id);
@@ -67,13 +79,14 @@ impl Script {
         for claimed in reply.claims.iter().flat_map(|claim| &claim.claimed) {
             self.leases.push((claimed.invocation.id, claimed.invocation.epoch));
         }
-        for list_length in [self.accepted.len(), self.leases.len()] {
-            debug_assert!(list_length < 10_000, "a story has an end");
+        for (invocation, transition) in self.asked.iter().zip(&reply.transitions) {
+            if let TransitionReply::Applied { delivery: true, .. } = transition {
+                self.settled.push(*invocation);
+            }
         }
-        let forget = self.accepted.len().saturating_sub(2 * MEMORY);
-        self.accepted.drain(..forget);
-        let forget = self.leases.len().saturating_sub(MEMORY);
-        self.leases.drain(..forget);
+        forget(&mut self.accepted);
+        forget(&mut self.leases);
+        forget(&mut self.settled);
     }
 
     /// Mostly a little later, sometimes much, sometimes the clock steps back.
@@ -189,8 +202,9 @@ impl Script {
     }
 
     fn delivery(&mut self) -> Option<SettleDelivery> {
-        let position = self.dice.index(self.accepted.len().max(1));
-        let invocation = *self.accepted.get(position)?;
+        let known = if self.dice.chance(80) { &self.settled } else { &self.accepted };
+        let position = self.dice.index(known.len().max(1));
+        let invocation = *known.get(position)?;
         let outcome = match self.dice.below(4) {
             0 => DeliveryOutcome::GaveUp,
             1 => DeliveryOutcome::Delivered,
@@ -216,6 +230,11 @@ impl Script {
         let age = Duration::from_millis(self.dice.below(20_000));
         Purge { settled_before: self.now.minus(age), max: self.dice.index(4) }
     }
+}
+
+/// Drops what was remembered first.
+fn forget<T>(remembered: &mut Vec<T>) {
+    remembered.drain(..remembered.len().saturating_sub(MEMORY));
 }
 
 /// SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators").
