@@ -128,15 +128,7 @@ impl Instance {
             clock: &*surroundings.clock,
             search_path: &surroundings.search_path,
         };
-        let runtime = surroundings.runtimes.of(spec.function.runtime.kind());
-        let live = tokio::select! {
-            live = runtime.start(&start) => live?,
-            () = surroundings.clock.sleep(START_TIMEOUT) => {
-                let seconds = START_TIMEOUT.as_secs();
-                return Err(StartFailure::not_started(&format!("The handler was not loaded within {seconds} seconds")));
-            }
-        };
-        let Live { process, channel } = live;
+        let Live { process, channel } = start_within_limit(surroundings, &start).await?;
         let instance = Self {
             id: id.clone(),
             spec: Arc::clone(spec),
@@ -294,6 +286,17 @@ impl Instance {
     #[expect(clippy::cast_precision_loss, reason = "2^53 bytes are far more than a machine has")]
     fn memory_max_mb(&self) -> f64 {
         self.handle.memory_peak_bytes() as f64 / BYTES_PER_MB
+    }
+}
+
+async fn start_within_limit(surroundings: &Surroundings, start: &Start<'_>) -> Result<Live, StartFailure> {
+    let runtime = surroundings.runtimes.of(start.spec.function.runtime.kind());
+    tokio::select! {
+        live = runtime.start(start) => live,
+        () = surroundings.clock.sleep(START_TIMEOUT) => {
+            let seconds = START_TIMEOUT.as_secs();
+            Err(StartFailure::not_started(&format!("The handler was not loaded within {seconds} seconds")))
+        }
     }
 }
 

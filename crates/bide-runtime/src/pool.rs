@@ -7,10 +7,10 @@
 //! at the next start.
 
 mod book;
+mod options;
 mod slot;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -26,51 +26,14 @@ use crate::executor::{
 use crate::instance::{FailedStart, Instance, Surroundings};
 use crate::runtime::{Runtimes, StartFailure};
 use book::{Actions, Book, Caps, Grant, Key};
+pub use options::PoolOptions;
+use options::cores;
 use slot::PoolSlot;
 
 /// How often memory and idle times are looked at while instances exist.
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
 /// The same while somebody waits for capacity that only time may bring.
 const WANT_INTERVAL: Duration = Duration::from_millis(25);
-
-/// Settings of the pools.
-#[derive(Clone, Debug)]
-pub struct PoolOptions {
-    /// Unpacked code, agents and the instances' scratch directories; may be removed while the server is down.
-    pub cache_dir: PathBuf,
-    /// Python interpreter: a path, or a name looked up on `search_path` once.
-    pub python: PathBuf,
-    /// Node interpreter, likewise.
-    pub node: PathBuf,
-    /// `PATH` of the instances.
-    pub search_path: String,
-    /// An instance that served nothing for so long is stopped.
-    pub idle_timeout: Duration,
-    pub instances_per_function_max: usize,
-    pub instances_per_account_max: usize,
-    /// Cold starts at the same time, of all functions together.
-    pub starts_max: usize,
-}
-
-impl PoolOptions {
-    /// The defaults of FC ("Limits", "How do I stop an instance?"), with this machine's `PATH` and cores.
-    pub fn new(cache_dir: PathBuf) -> Self {
-        Self {
-            cache_dir,
-            python: "python3".into(),
-            node: "node".into(),
-            search_path: std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned()),
-            idle_timeout: Duration::from_secs(180),
-            instances_per_function_max: 90,
-            instances_per_account_max: 100,
-            starts_max: cores().max(2),
-        }
-    }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
-}
 
 /// How the start of a seat's instance went; `None` until it has ended.
 type Outcome = Option<Result<Arc<Instance>, FailedStart>>;
@@ -133,23 +96,11 @@ impl Pools {
             scratch_root,
             search_path: options.search_path.clone(),
         });
-        let caps = Caps {
-            per_function: options.instances_per_function_max,
-            per_account: options.instances_per_account_max,
-            starts: options.starts_max,
-            free_growth: 2 * cores(),
-        };
-        let mut boot = [0_u8; 4];
-        entropy.fill(&mut boot);
-        let boot = u32::from_be_bytes(boot);
+        let book = Mutex::new(open_book(&options, entropy));
         let shared = Arc::new(Shared {
             surroundings,
             options,
-            book: Mutex::new(Book::new(
-                caps,
-                move |number| Arc::new(Seat::new(boot, number)),
-                |waiter: &Waiter| waiter.slot.is_closed(),
-            )),
+            book,
             hook: Mutex::new(None),
             changed: Arc::new(Notify::new()),
             stops_running: watch::Sender::new(0),
@@ -167,6 +118,21 @@ impl Pools {
         let seats = self.shared.book().ready();
         seats.iter().filter_map(|seat| seat.instance()).map(|instance| instance.process().pid()).collect()
     }
+}
+
+/// An empty book whose seats have ids that differ from those of any other start of a server.
+fn open_book(options: &PoolOptions, entropy: &dyn Entropy) -> PoolBook {
+    let caps = Caps {
+        per_function: options.instances_per_function_max,
+        per_account: options.instances_per_account_max,
+        starts: options.starts_max,
+        free_growth: 2 * cores(),
+    };
+    let mut boot = [0_u8; 4];
+    entropy.fill(&mut boot);
+    let boot = u32::from_be_bytes(boot);
+    let seat = move |number| Arc::new(Seat::new(boot, number));
+    Book::new(caps, seat, |waiter: &Waiter| waiter.slot.is_closed())
 }
 
 impl Seat {
@@ -244,10 +210,7 @@ impl Shared {
         let mut actions = {
             let mut book = self.book();
             let mut actions = book.started(key, seat.number, now, instance.is_some());
-            let settled = book.settle(now);
-            actions.grants.extend(settled.grants);
-            actions.stop.extend(settled.stop);
-            actions.grown.extend(settled.grown);
+            actions.extend(book.settle(now));
             if book.is_closed() {
                 // Within the lock, so that a shutdown that sees no starts sees this stop.
                 self.stop(Arc::clone(seat));
@@ -340,10 +303,7 @@ impl Shared {
             let mut book = self.book();
             let mut actions = book.reclaim(now, self.options.idle_timeout);
             if wanting || !actions.stop.is_empty() {
-                let settled = book.settle(now);
-                actions.grants.extend(settled.grants);
-                actions.stop.extend(settled.stop);
-                actions.grown.extend(settled.grown);
+                actions.extend(book.settle(now));
             }
             (actions, book.ready())
         };

@@ -232,3 +232,6 @@ impl Slot for FakeSlot {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,25 +5,22 @@
 //!
 //! Growth: a new instance is started when no slot is free, within the caps per function and account and at most
 //! `starts_max` at a time. Beyond twice the number of cores a function grows only while its runs are long enough
-//! ([`SHORT_RUN`]): a flood of calls that do nothing is served fastest by few instances, and forking a hundred
-//! interpreters on two cores would stall everything. Runs that do not end count as long ([`GROWTH_PATIENCE`]).
+//! (`members::SHORT_RUN`): a flood of calls that do nothing is served fastest by few instances, and forking a hundred
+//! interpreters on two cores would stall everything. Runs that do not end count as long (`members::GROWTH_PATIENCE`).
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod members;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bide_types::{AccountId, FunctionId, Qualifier};
 
 use crate::executor::{ExecutorStats, FunctionSpec, Throttled};
+use members::{Member, Pool, concurrency};
 
-/// Runs shorter than this on average do not justify more instances than twice the cores.
-const SHORT_RUN: Duration = Duration::from_millis(5);
-/// When all are busy and none has ended for so long, runs are not short, whatever their average was.
-const GROWTH_PATIENCE: Duration = Duration::from_millis(25);
 /// Longest line of synchronous calls of one function and qualifier.
 const WAITERS_MAX: usize = 10_000;
-/// The moving average spans about so many runs.
-const AVERAGE_RUNS: u32 = 8;
 
 /// Caps of one server.
 #[derive(Clone, Copy, Debug)]
@@ -79,24 +76,12 @@ impl<I, W> Default for Actions<I, W> {
     }
 }
 
-#[derive(Debug)]
-struct Member<I> {
-    number: u64,
-    instance: I,
-    ready: bool,
-    draining: bool,
-    busy: usize,
-    idle_since: Duration,
-}
-
-#[derive(Debug)]
-struct Pool<I, W> {
-    account: AccountId,
-    concurrency: usize,
-    members: Vec<Member<I>>,
-    waiters: VecDeque<W>,
-    average_run: Option<Duration>,
-    last_end: Duration,
+impl<I, W> Actions<I, W> {
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.grants.extend(other.grants);
+        self.stop.extend(other.stop);
+        self.grown.extend(other.grown);
+    }
 }
 
 /// The book. `I` stands for an instance (cheap to clone), `W` for somebody who waits.
@@ -249,12 +234,7 @@ impl<I: Clone, W> Book<I, W> {
     ) -> Actions<I, W> {
         let mut actions = Actions::default();
         if let Some(pool) = self.pools.get_mut(key) {
-            pool.last_end = now;
-            if let Some(run) = run {
-                let average =
-                    pool.average_run.map_or(run, |old| (old * (AVERAGE_RUNS - 1) + run) / AVERAGE_RUNS);
-                pool.average_run = Some(average);
-            }
+            pool.note_end(now, run);
         }
         let Some(member) = self.member_mut(key, number) else { return actions };
         member.busy -= 1;
@@ -490,44 +470,6 @@ impl<I: Clone, W> Book<I, W> {
             self.per_account.remove(account);
         }
     }
-}
-
-impl<I> Member<I> {
-    fn is_idle(&self) -> bool {
-        self.ready && self.busy == 0
-    }
-}
-
-impl<I, W> Pool<I, W> {
-    fn new(spec: &FunctionSpec, now: Duration) -> Self {
-        Self {
-            account: spec.function.account.clone(),
-            concurrency: concurrency(spec),
-            members: Vec::new(),
-            waiters: VecDeque::new(),
-            average_run: None,
-            last_end: now,
-        }
-    }
-
-    fn free_slots(&self, member: &Member<I>) -> usize {
-        if member.draining { 0 } else { self.concurrency.saturating_sub(member.busy) }
-    }
-
-    /// Ready before starting, then the most recently used, so that surplus members become idle and are reclaimed.
-    fn best_free(&self) -> Option<usize> {
-        let free = self.members.iter().enumerate().filter(|(_, member)| self.free_slots(member) > 0);
-        free.max_by_key(|(_, member)| (member.ready, member.idle_since)).map(|(at, _)| at)
-    }
-
-    fn has_short_runs(&self, now: Duration) -> bool {
-        self.average_run.is_some_and(|average| average < SHORT_RUN)
-            && now.saturating_sub(self.last_end) < GROWTH_PATIENCE
-    }
-}
-
-fn concurrency(spec: &FunctionSpec) -> usize {
-    usize::try_from(spec.function.instance_concurrency).unwrap_or(1).max(1)
 }
 
 #[cfg(test)]

@@ -130,26 +130,31 @@ pub(crate) fn decode(buffer: &mut BytesMut) -> Result<Option<Message>, Malformed
         return Ok(None);
     }
     buffer.advance(HEADER_BYTES);
-    let mut body = if length <= COPY_BYTES_MAX {
+    let body = if length <= COPY_BYTES_MAX {
         let copy = Bytes::copy_from_slice(&buffer[..length]);
         buffer.advance(length);
         copy
     } else {
         buffer.split_to(length).freeze()
     };
+    message(kind, body).map(Some)
+}
+
+fn message(kind: u8, mut body: Bytes) -> Result<Message, Malformed> {
     match kind {
-        16 => Ok(Some(Message::Ready)),
-        17 => Ok(Some(Message::StartFailed(body))),
+        16 => Ok(Message::Ready),
+        17 => Ok(Message::StartFailed(body)),
         18 => {
             let tag = body.try_get_u32_le().map_err(|_| Malformed::TooShort)?;
-            Ok(Some(Message::Returned { tag, value: body }))
+            Ok(Message::Returned { tag, value: body })
         }
-        _ => {
+        19 => {
             let tag = body.try_get_u32_le().map_err(|_| Malformed::TooShort)?;
             let flags = body.try_get_u8().map_err(|_| Malformed::TooShort)?;
             let (handled, replace) = (flags & FLAG_HANDLED != 0, flags & FLAG_REPLACE != 0);
-            Ok(Some(Message::Failed { tag, handled, replace, error: body }))
+            Ok(Message::Failed { tag, handled, replace, error: body })
         }
+        other => Err(Malformed::UnknownType(other)),
     }
 }
 

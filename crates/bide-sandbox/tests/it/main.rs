@@ -151,3 +151,32 @@ fn what_is_not_enforced_is_said() {
     assert!(protections.missing.contains(&bide_sandbox::Protection::FileSystemIsolation));
     assert!(protections.in_force.iter().all(|protection| !protections.missing.contains(protection)));
 }
+
+/// Not a test by itself: the server that [`processes_die_when_the_server_is_killed`] kills.
+#[test]
+#[ignore = "started by another test"]
+fn server_to_be_killed() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let process = spawn(shell("trap '' TERM; while :; do sleep 1000; done")).await;
+        println!("\nchild {}", process.handle().pid());
+        process.handle().exited().await;
+    });
+}
+
+#[tokio::test]
+async fn processes_die_when_the_server_is_killed() {
+    let mut server = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "server_to_be_killed", "--ignored", "--nocapture"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(server.stdout.take().unwrap()));
+    let child =
+        lines.map(Result::unwrap).find_map(|line| line.strip_prefix("child ").map(str::to_owned)).unwrap();
+    let child: u32 = child.parse().unwrap();
+    assert!(runs(child));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    until_gone(child).await;
+}

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use bide_types::resource::{Code, Function, Runtime};
 use bide_types::{FunctionName, ServiceName, Timestamp};
 
+use super::members::GROWTH_PATIENCE;
 use super::*;
 
 const CAPS: Caps = Caps { per_function: 6, per_account: 8, starts: 2, free_growth: 4 };

@@ -1,0 +1,45 @@
+//! Settings of the pools and their defaults.
+//!
+//! Owns values only; whoever reads configuration fills them in.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of the pools.
+#[derive(Clone, Debug)]
+pub struct PoolOptions {
+    /// Unpacked code, agents and the instances' scratch directories; may be removed while the server is down.
+    pub cache_dir: PathBuf,
+    /// Python interpreter: a path, or a name looked up on `search_path` once.
+    pub python: PathBuf,
+    /// Node interpreter, likewise.
+    pub node: PathBuf,
+    /// `PATH` of the instances.
+    pub search_path: String,
+    /// An instance that served nothing for so long is stopped.
+    pub idle_timeout: Duration,
+    pub instances_per_function_max: usize,
+    pub instances_per_account_max: usize,
+    /// Cold starts at the same time, of all functions together.
+    pub starts_max: usize,
+}
+
+impl PoolOptions {
+    /// The defaults of FC ("Limits", "How do I stop an instance?"), with this machine's `PATH` and cores.
+    pub fn new(cache_dir: PathBuf) -> Self {
+        Self {
+            cache_dir,
+            python: "python3".into(),
+            node: "node".into(),
+            search_path: std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned()),
+            idle_timeout: Duration::from_secs(180),
+            instances_per_function_max: 90,
+            instances_per_account_max: 100,
+            starts_max: cores().max(2),
+        }
+    }
+}
+
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}

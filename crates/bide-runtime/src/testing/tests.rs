@@ -1,0 +1,87 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bide_types::resource::{Code, Function, Runtime};
+use bide_types::{AccountId, FunctionName, Qualifier, ServiceName, Timestamp};
+
+use super::*;
+use crate::executor::Tracing;
+
+fn spec() -> Arc<FunctionSpec> {
+    let function = Function {
+        id: FunctionId::new(1),
+        account: AccountId::new("1").unwrap(),
+        service: ServiceName::new("s").unwrap(),
+        name: FunctionName::new("f").unwrap(),
+        description: String::new(),
+        runtime: Runtime::parse("python3").unwrap(),
+        handler: "a.b".to_owned(),
+        initializer: None,
+        initialization_timeout_seconds: 3,
+        timeout_seconds: 3,
+        memory_mb: 128,
+        instance_concurrency: 1,
+        environment: BTreeMap::new(),
+        custom_port: 9000,
+        custom_command: Vec::new(),
+        code: Code { digest: "00".to_owned(), crc64: 0, size_bytes: 0 },
+        revision: 1,
+        created_at: Timestamp::ZERO,
+        modified_at: Timestamp::ZERO,
+    };
+    Arc::new(FunctionSpec {
+        function: Arc::new(function),
+        qualifier: Qualifier::latest(),
+        version_id: String::new(),
+        region: String::new(),
+        role_arn: String::new(),
+    })
+}
+
+fn request(id: &str) -> InvokeRequest {
+    InvokeRequest {
+        request_id: RequestId::new(id).unwrap(),
+        payload: Bytes::from_static(b"event"),
+        retry_count: 0,
+        task_id: None,
+        tracing: Tracing::default(),
+    }
+}
+
+#[tokio::test]
+async fn the_script_decides_and_the_slot_comes_back() {
+    let fake =
+        FakeExecutor::new(1, |_, request| FakeRun::Finish(AttemptResult::Returned(request.payload.clone())));
+    let freed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&freed);
+    fake.on_capacity(Arc::new(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    }));
+    let spec = spec();
+    let slot = fake.try_reserve(&spec).unwrap();
+    assert!(fake.try_reserve(&spec).is_none());
+    assert_eq!(fake.capacity(&spec), 0);
+    let outcome = slot.invoke(request("a"), Cancel::new(), Box::new(|_| {})).await;
+    assert_eq!(outcome.result, AttemptResult::Returned(Bytes::from_static(b"event")));
+    assert_eq!((fake.capacity(&spec), freed.load(Ordering::Relaxed)), (1, 1));
+    assert_eq!(fake.started(), [(RequestId::new("a").unwrap(), 0)]);
+}
+
+#[tokio::test]
+async fn a_held_attempt_ends_by_release_or_by_cancelling() {
+    let fake = FakeExecutor::new(2, |_, _| FakeRun::Hold);
+    let spec = spec();
+    let cancel = Cancel::new();
+    let run = |id: &str, cancel: &Cancel| {
+        let slot = fake.try_reserve(&spec).unwrap();
+        tokio::spawn(slot.invoke(request(id), cancel.clone(), Box::new(|_| {})))
+    };
+    let (one, two) = (run("a", &Cancel::new()), run("b", &cancel));
+    fake.until(|fake| fake.held().len() == 2).await;
+    let done = AttemptResult::Returned(Bytes::new());
+    assert!(fake.release(&RequestId::new("a").unwrap(), done.clone()));
+    cancel.cancel();
+    assert_eq!(one.await.unwrap().result, done);
+    assert_eq!(two.await.unwrap().result, AttemptResult::Stopped);
+    assert!(!fake.release(&RequestId::new("a").unwrap(), done));
+}
