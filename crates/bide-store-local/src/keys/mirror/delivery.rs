@@ -1,0 +1,63 @@
+//! The stored form of a destination record.
+
+use bide_core::Delivery;
+use bide_types::{FunctionId, InvocationId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::numbers;
+use super::outcome::OutcomeV1;
+use crate::keys::codec::Undecodable;
+use crate::keys::deliveries::StoredDelivery;
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DeliveryV1<'a> {
+    attempts: u32,
+    due: u64,
+    function: u64,
+    #[serde(borrow)]
+    qualifier: &'a str,
+    request_id: &'a str,
+    accepted_at: u64,
+    slot: u8,
+    target: &'a str,
+    outcome: OutcomeV1<'a>,
+    invoke_count: u32,
+    hops: u8,
+}
+
+impl<'a> From<&'a StoredDelivery> for DeliveryV1<'a> {
+    fn from(stored: &'a StoredDelivery) -> Self {
+        let delivery = &stored.delivery;
+        Self {
+            attempts: stored.attempts,
+            due: stored.due.as_millis(),
+            function: delivery.function.get(),
+            qualifier: delivery.qualifier.as_str(),
+            request_id: delivery.request_id.as_str(),
+            accepted_at: delivery.accepted_at.as_millis(),
+            slot: numbers::slot(delivery.slot),
+            target: &delivery.target,
+            outcome: OutcomeV1::from(&delivery.outcome),
+            invoke_count: delivery.invoke_count,
+            hops: delivery.hops,
+        }
+    }
+}
+
+impl DeliveryV1<'_> {
+    pub(crate) fn into_domain(self, id: InvocationId) -> Result<StoredDelivery, Undecodable> {
+        let delivery = Delivery {
+            invocation: id,
+            function: FunctionId::new(self.function),
+            qualifier: super::invocation::text(self.qualifier)?,
+            request_id: super::invocation::text(self.request_id)?,
+            accepted_at: Timestamp::from_millis(self.accepted_at),
+            slot: numbers::to_slot(self.slot)?,
+            target: self.target.to_owned(),
+            outcome: self.outcome.into_domain()?,
+            invoke_count: self.invoke_count,
+            hops: self.hops,
+        };
+        Ok(StoredDelivery { delivery, attempts: self.attempts, due: Timestamp::from_millis(self.due) })
+    }
+}

@@ -1,0 +1,119 @@
+//! The embedded engine: one database, one keyspace per layout.
+//!
+//! Owns every call into the engine's set-up, its memory budget and its pressure. Never knows what a value means.
+//! A write batch of the engine is atomic over all keyspaces: after a crash it is there whole or not at all.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bide_store::StoreError;
+use fjall::{Database, Keyspace, KvPair, PersistMode, UserValue};
+
+use crate::keys::Space;
+
+/// Blocks that were read and may be read again. Filled only by reads that reach files.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+/// Open files that the engine keeps.
+const OPEN_FILES_MAX: usize = 256;
+/// Journals beyond this make the engine flush whatever keeps the oldest alive; bounds the replay when opening.
+const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// Background threads: one flushes write buffers, the other compacts.
+const WORKERS: usize = 2;
+
+/// The engine itself stops a writer, blindly, at 4 waiting buffers or 20 tables that overlap. A writer must never be
+/// caught there, since nothing would wake it if a background thread failed: so it waits earlier and watches.
+const WAITING_BUFFERS_MAX: usize = 2;
+const OVERLAPPING_TABLES_MAX: usize = 16;
+/// How often a writer that waits for the background threads looks again.
+const PRESSURE_POLL: Duration = Duration::from_millis(1);
+
+#[derive(Clone)]
+pub(crate) struct Tables {
+    db: Database,
+    /// In the order of [`Space::ALL`].
+    spaces: Vec<Keyspace>,
+}
+
+/// What a database directory is missing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TablesError {
+    #[error(transparent)]
+    Engine(#[from] fjall::Error),
+    #[error("keyspace '{0}' is missing")]
+    Missing(&'static str),
+}
+
+impl Tables {
+    /// Makes a new database in a directory that does not exist.
+    pub(crate) fn create(path: &Path) -> Result<Self, TablesError> {
+        let db = database(path)?;
+        let spaces = Space::ALL
+            .iter()
+            .map(|space| db.keyspace(space.name(), || space.options()))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { db, spaces })
+    }
+
+    pub(crate) fn open(path: &Path) -> Result<Self, TablesError> {
+        let db = database(path)?;
+        if let Some(space) = Space::ALL.iter().find(|space| !db.keyspace_exists(space.name())) {
+            return Err(TablesError::Missing(space.name()));
+        }
+        let spaces = Space::ALL
+            .iter()
+            .map(|space| db.keyspace(space.name(), || space.options()))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { db, spaces })
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.db
+    }
+
+    pub(crate) fn space(&self, space: Space) -> &Keyspace {
+        &self.spaces[space.index()]
+    }
+
+    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<UserValue>, StoreError> {
+        self.space(space).get(key).map_err(|error| read_error(space, &error))
+    }
+
+    /// All entries of a keyspace. For opening and for checks: it passes over every tombstone.
+    pub(crate) fn scan(&self, space: Space) -> impl Iterator<Item = Result<KvPair, StoreError>> {
+        self.space(space)
+            .iter()
+            .map(move |guard| guard.into_inner().map_err(|error| read_error(space, &error)))
+    }
+
+    /// Whether the engine still takes writes; it stops for good when one of its threads met an error.
+    pub(crate) fn check(&self) -> Result<(), fjall::Error> {
+        self.db.persist(PersistMode::Buffer)
+    }
+
+    /// Waits until the background threads have caught up enough for another group.
+    pub(crate) fn wait_for_room(&self) -> Result<(), fjall::Error> {
+        while self.spaces.iter().any(is_under_pressure) {
+            self.check()?;
+            std::thread::park_timeout(PRESSURE_POLL);
+        }
+        Ok(())
+    }
+}
+
+fn is_under_pressure(space: &Keyspace) -> bool {
+    space.sealed_memtable_count() >= WAITING_BUFFERS_MAX || space.l0_table_count() >= OVERLAPPING_TABLES_MAX
+}
+
+fn database(path: &Path) -> Result<Database, fjall::Error> {
+    Database::builder(path)
+        .manual_journal_persist(true)
+        .cache_size(CACHE_BYTES)
+        .max_cached_files(Some(OPEN_FILES_MAX))
+        .max_journaling_size(JOURNAL_BYTES_MAX)
+        .worker_threads(WORKERS)
+        .open()
+}
+
+pub(crate) fn read_error(space: Space, error: &fjall::Error) -> StoreError {
+    StoreError::Read { reason: format!("{}: {error}", space.name()) }
+}
