@@ -94,7 +94,8 @@ impl Client {
         body: Bytes,
     ) -> Result<Answer, ClientError> {
         let request = self.signed(method, target, headers, body)?;
-        let unreachable = |reason: String| ClientError::Unreachable { endpoint: self.endpoint.clone(), reason };
+        let unreachable =
+            |reason: String| ClientError::Unreachable { endpoint: self.endpoint.clone(), reason };
         let response = self.http.request(request).await.map_err(|error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             unreachable(cause.unwrap_or_else(|| error.to_string()))
@@ -114,7 +115,12 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::call`].
-    pub async fn json(&self, method: Method, target: &str, body: Option<&Value>) -> Result<Value, ClientError> {
+    pub async fn json(
+        &self,
+        method: Method,
+        target: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ClientError> {
         let body = body.map_or_else(Bytes::new, |value| Bytes::from(value.to_string()));
         let headers = [("content-type", "application/json".to_owned())];
         let answer = self.call(method, target, &headers, body).await?;

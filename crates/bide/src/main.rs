@@ -1,2 +1,44 @@
-//! Placeholder.
-fn main() {}
+//! The `bide` binary: the server and its command line.
+//!
+//! Owns the table of commands and their exit codes. Each command is a file in `commands`.
+
+mod client;
+mod commands;
+mod logging;
+mod node;
+mod output;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Durable asynchronous function invocation, self-hosted.
+#[derive(Parser)]
+#[command(name = "bide", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(commands::serve::Args),
+    Demo(commands::demo::Args),
+    Deploy(commands::deploy::Args),
+    Functions(commands::functions::Args),
+    Invoke(commands::invoke::Args),
+    Tasks(commands::tasks::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(args) => commands::serve::run(&args),
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Deploy(args) => commands::deploy::run(args),
+        Command::Functions(args) => commands::functions::run(args),
+        Command::Invoke(args) => commands::invoke::run(args),
+        Command::Tasks(args) => commands::tasks::run(args),
+    };
+    output::exit_code(done)
+}

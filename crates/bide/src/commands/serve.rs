@@ -1,0 +1,44 @@
+//! `bide serve`: the server, until SIGTERM or SIGINT.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::logging;
+use crate::node::Node;
+use crate::output;
+use crate::settings::{Flags, Settings};
+
+/// Run the server
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let settings = Settings::resolve(args.flags.clone())?;
+    logging::start(settings.log_format, &settings.log_filter)?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let node = Node::start(settings).await?;
+        output::note(&format!(
+            "bide: ready on http://{}, data in {}",
+            node.address(),
+            node.data_dir().display()
+        ));
+        interrupted().await?;
+        output::note("bide: draining");
+        node.stop().await;
+        output::note("bide: stopped");
+        Ok(())
+    })
+}
+
+/// Resolves when the process is asked to end.
+pub(crate) async fn interrupted() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! One node: store, instances, engine and edge put together, and taken apart in the reverse order.
+//!
+//! Owns the wiring and nothing else. `start`: data directory, credentials, store, pools, engine (which recovers),
+//! listener, ready. `stop`: no new requests, running ones finish, then engine, instances and store. A crash takes the
+//! same way in at the next start.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bide_api::auth::Credential;
+use bide_api::{ApiState, PublicAddress};
+use bide_engine::{Dependencies, Engine, Options};
+use bide_env::{Clock, SystemClock, SystemEntropy};
+use bide_runtime::{BoxFuture, CodeSource, PoolOptions, Pools};
+use bide_sandbox::{Launcher, ProcessLauncher};
+use bide_store::Store;
+use bide_store_local::LocalStore;
+use bytes::Bytes;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::settings::{Settings, stored};
+
+/// A running server.
+pub(crate) struct Node {
+    engine: Engine,
+    address: SocketAddr,
+    data_dir: PathBuf,
+    credential: Credential,
+    stop_serving: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+impl Node {
+    /// Starts everything; returns when the server answers.
+    pub(crate) async fn start(settings: Settings) -> anyhow::Result<Self> {
+        let data_dir = settings.data_dir.clone();
+        let store = Arc::new(
+            LocalStore::open(&data_dir, bide_store_local::Options::default())
+                .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?,
+        );
+        let credentials = credentials(&settings)?;
+        let credential = credentials.first().context("no credentials")?.clone();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let pools = start_pools(&settings, Arc::clone(&clock), Arc::clone(&store)).await?;
+        let dependencies = Dependencies {
+            holder: store.holder(),
+            store,
+            executor: Arc::new(pools),
+            clock: Arc::clone(&clock),
+            entropy: Arc::new(SystemEntropy),
+        };
+        let engine = Engine::start(dependencies, engine_options(&settings)).await?;
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", settings.listen))?;
+        let address = listener.local_addr()?;
+        let state = ApiState::new(
+            engine.clone(),
+            credentials.into_iter().collect(),
+            Arc::clone(&clock),
+            Arc::new(SystemEntropy),
+            PublicAddress::HostHeader { default_port: address.port() },
+        );
+        let (stop_serving, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(async move {
+            let shutdown = async move {
+                let _ = stopped.await; // a sender that is gone means the same
+            };
+            bide_api::serve(listener, bide_api::router(Arc::new(state)), clock, shutdown).await;
+        });
+        Ok(Self { engine, address, data_dir, credential, stop_serving, server })
+    }
+
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// A credential that the server accepts.
+    pub(crate) fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// Ends in order; resolves when everything is stored and all instances are gone.
+    pub(crate) async fn stop(self) {
+        let _ = self.stop_serving.send(());
+        if let Err(error) = self.server.await {
+            tracing::error!(%error, "the listener did not end cleanly");
+        }
+        self.engine.shutdown().await;
+    }
+}
+
+/// The configured credentials, or those of the data directory.
+fn credentials(settings: &Settings) -> anyhow::Result<Vec<Credential>> {
+    if !settings.credentials.is_empty() {
+        return Ok(settings.credentials.clone());
+    }
+    Ok(stored(&settings.data_dir, Some(&SystemEntropy))?.into_iter().collect())
+}
+
+async fn start_pools(
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+    store: Arc<LocalStore>,
+) -> anyhow::Result<Pools> {
+    let mut options = PoolOptions::new(std::path::absolute(settings.data_dir.join("cache"))?);
+    let set = |target: &mut PathBuf, value: &Option<PathBuf>| {
+        if let Some(value) = value {
+            target.clone_from(value);
+        }
+    };
+    set(&mut options.python, &settings.python);
+    set(&mut options.node, &settings.node);
+    options.idle_timeout = settings.idle_timeout.unwrap_or(options.idle_timeout);
+    options.instances_per_account_max =
+        settings.instances_per_account.unwrap_or(options.instances_per_account_max);
+    options.instances_per_function_max =
+        settings.instances_per_function.unwrap_or(options.instances_per_function_max);
+    let launcher = ProcessLauncher::new().context("cannot start the launcher of instances")?;
+    let protections = launcher.protections();
+    let list = |items: &[bide_sandbox::Protection]| {
+        items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    tracing::info!(in_force = list(&protections.in_force), "functions run as separate processes");
+    tracing::warn!(
+        missing = list(&protections.missing),
+        "functions are NOT sandboxed: run only code that you trust"
+    );
+    Pools::start(options, clock, &SystemEntropy, Arc::new(StoredCode(store)), Arc::new(launcher))
+        .await
+        .context("cannot prepare the runtimes")
+}
+
+fn engine_options(settings: &Settings) -> Options {
+    let defaults = Options::default();
+    Options {
+        region: settings.region.clone(),
+        task_retention: settings.task_retention.unwrap_or(defaults.task_retention),
+        drain_timeout: settings.drain_timeout,
+    }
+}
+
+/// Hands the store's code packages to the pools.
+struct StoredCode(Arc<LocalStore>);
+
+impl CodeSource for StoredCode {
+    fn fetch(&self, digest: &str) -> BoxFuture<'_, io::Result<Bytes>> {
+        let digest = digest.to_owned();
+        Box::pin(async move {
+            let found = self.0.package(digest.clone()).await.map_err(io::Error::other)?;
+            found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no code package {digest}")))
+        })
+    }
+}

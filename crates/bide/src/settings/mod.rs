@@ -1,0 +1,131 @@
+//! The server's settings: flags over environment (`BIDE_*`) over file over defaults.
+//!
+//! Owns the one tree of settings. A key in the file that is not known is an error; nothing is accepted and ignored.
+
+mod credentials;
+mod file;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bide_api::auth::Credential;
+use clap::Args;
+
+use crate::logging::LogFormat;
+use file::File;
+
+pub(crate) use credentials::{from_environment, stored};
+
+/// Address the server listens on by default.
+const LISTEN_DEFAULT: &str = "127.0.0.1:8700";
+/// Where data is kept by default, under the working directory.
+pub(crate) const DATA_DIR_DEFAULT: &str = "./bide-data";
+const LOG_FILTER_DEFAULT: &str = "info";
+
+/// Where settings are given by hand.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Flags {
+    /// Settings file (TOML)
+    #[arg(long, env = "BIDE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Address to listen on [default: 127.0.0.1:8700]
+    #[arg(long, env = "BIDE_LISTEN")]
+    pub(crate) listen: Option<String>,
+    /// Directory for everything that is kept [default: ./bide-data]
+    #[arg(long, env = "BIDE_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Region in resource names [default: local]
+    #[arg(long, env = "BIDE_REGION")]
+    pub(crate) region: Option<String>,
+    /// Form of the log
+    #[arg(long, env = "BIDE_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+    /// What is logged, e.g. `info` or `bide_engine=debug` [default: info]
+    #[arg(long, env = "BIDE_LOG_FILTER")]
+    pub(crate) log_filter: Option<String>,
+    /// Seconds that a shutdown waits for running functions [default: 30]
+    #[arg(long, env = "BIDE_DRAIN_TIMEOUT_SECONDS")]
+    pub(crate) drain_timeout_seconds: Option<u64>,
+    /// Seconds for which settled tasks are kept [default: 604800]
+    #[arg(long, env = "BIDE_TASK_RETENTION_SECONDS")]
+    pub(crate) task_retention_seconds: Option<u64>,
+    /// Seconds after which an idle instance is ended [default: 180]
+    #[arg(long, env = "BIDE_IDLE_TIMEOUT_SECONDS")]
+    pub(crate) idle_timeout_seconds: Option<u64>,
+    /// Most instances of one account [default: 100]
+    #[arg(long, env = "BIDE_INSTANCES_PER_ACCOUNT")]
+    pub(crate) instances_per_account: Option<usize>,
+    /// Most instances of one function [default: 90]
+    #[arg(long, env = "BIDE_INSTANCES_PER_FUNCTION")]
+    pub(crate) instances_per_function: Option<usize>,
+    /// Python interpreter for python3 runtimes [default: python3]
+    #[arg(long, env = "BIDE_PYTHON")]
+    pub(crate) python: Option<PathBuf>,
+    /// Node interpreter for nodejs runtimes [default: node]
+    #[arg(long, env = "BIDE_NODE")]
+    pub(crate) node: Option<PathBuf>,
+}
+
+/// The settings in force.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) region: String,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_filter: String,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) task_retention: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) instances_per_account: Option<usize>,
+    pub(crate) instances_per_function: Option<usize>,
+    pub(crate) python: Option<PathBuf>,
+    pub(crate) node: Option<PathBuf>,
+    /// Empty means: use those kept in the data directory, made at the first start.
+    pub(crate) credentials: Vec<Credential>,
+}
+
+impl Settings {
+    /// Resolves all sources.
+    pub(crate) fn resolve(flags: Flags) -> anyhow::Result<Self> {
+        let file = flags.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
+        let listen = flags.listen.or(file.listen).unwrap_or_else(|| LISTEN_DEFAULT.to_owned());
+        let region = flags.region.or(file.region).unwrap_or_else(|| "local".to_owned());
+        anyhow::ensure!(
+            !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
+            "region '{region}' is invalid: letters, digits and '-'"
+        );
+        let credentials = match from_environment()? {
+            Some(credential) => vec![credential],
+            None => file
+                .credentials
+                .into_iter()
+                .map(file::CredentialEntry::check)
+                .collect::<anyhow::Result<_>>()?,
+        };
+        let seconds = |value: Option<u64>| value.map(Duration::from_secs);
+        Ok(Self {
+            listen: listen
+                .parse()
+                .with_context(|| format!("listen address '{listen}' is not of the form IP:PORT"))?,
+            data_dir: flags.data_dir.or(file.data_dir).unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
+            region,
+            log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
+            log_filter: flags.log_filter.or(file.log_filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
+            drain_timeout: seconds(flags.drain_timeout_seconds.or(file.drain_timeout_seconds))
+                .unwrap_or(bide_engine::Options::default().drain_timeout),
+            task_retention: seconds(flags.task_retention_seconds.or(file.task_retention_seconds)),
+            idle_timeout: seconds(flags.idle_timeout_seconds.or(file.idle_timeout_seconds)),
+            instances_per_account: flags.instances_per_account.or(file.instances_per_account),
+            instances_per_function: flags.instances_per_function.or(file.instances_per_function),
+            python: flags.python.or(file.python),
+            node: flags.node.or(file.node),
+            credentials,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
