@@ -1,0 +1,86 @@
+//! Who is calling: picks the signature scheme that a request uses and checks it.
+//!
+//! Owns the choice of scheme and what all schemes share: the tolerance, the account hint, the refusals. Each scheme
+//! is one file below. Never reads a clock or a body, and never says in an answer or a log what the right signature
+//! or secret would have been. Keeps no state, so a crash leaves nothing.
+
+mod credentials;
+pub mod fc;
+
+use std::time::Duration;
+
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use bide_types::{ErrorCode, Timestamp};
+
+pub use credentials::{Credential, Credentials, Secret};
+
+use crate::error::ApiError;
+
+/// How far a request's time may be from ours, both ways (fc-api 2.1).
+const TIME_TOLERANCE: Duration = Duration::from_secs(15 * 60);
+const ACCOUNT_HINT: &str = "x-fc-account-id";
+
+/// The credential whose holder signed the request.
+///
+/// # Errors
+/// `MissingRequiredHeader`, `InvalidArgument` (no known scheme), `InvalidAccessKeyID`, `SignatureNotMatch`, or
+/// `AccessDenied` (the time is out of tolerance, or the account hint names another account).
+pub fn authenticate<'a>(
+    credentials: &'a Credentials,
+    request: &Parts,
+    now: Timestamp,
+) -> Result<&'a Credential, ApiError> {
+    let Some(authorization) = request.headers.get(AUTHORIZATION) else {
+        return Err(ApiError::missing_header("Authorization"));
+    };
+    let credential = if let Some(signature) = authorization.as_bytes().strip_prefix(fc::PREFIX) {
+        fc::verify(credentials, request, signature, now)?
+    } else {
+        return Err(ApiError::invalid(
+            "header Authorization names no supported scheme: expected 'FC {AccessKeyId}:{signature}'",
+        ));
+    };
+    check_account_hint(credential, request)?;
+    Ok(credential)
+}
+
+/// The hint is redundant, so an empty one (the Go library's default) says nothing, but a wrong one is a mistake that
+/// the caller should hear of.
+fn check_account_hint(credential: &Credential, request: &Parts) -> Result<(), ApiError> {
+    match request.headers.get(ACCOUNT_HINT) {
+        Some(hint) if !hint.is_empty() && hint.as_bytes() != credential.account().as_str().as_bytes() => {
+            Err(ApiError::new(
+                ErrorCode::AccessDenied,
+                "header X-Fc-Account-Id does not name the account of the access key",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a request signed too long ago or too far ahead, so that a captured one cannot be replayed for ever.
+fn check_time(signed_at: Timestamp, now: Timestamp) -> Result<(), ApiError> {
+    if now.since(signed_at) > TIME_TOLERANCE || signed_at.since(now) > TIME_TOLERANCE {
+        return Err(ApiError::new(
+            ErrorCode::AccessDenied,
+            "the time of the request differs from the server's by more than 15 minutes; check the client's clock",
+        ));
+    }
+    Ok(())
+}
+
+fn unknown_key(access_key_id: &str) -> ApiError {
+    /// An id is short; a longer text is cut in the message.
+    const SHOWN_CHARS_MAX: usize = 128;
+    let shown: String = access_key_id.chars().take(SHOWN_CHARS_MAX).collect();
+    ApiError::new(ErrorCode::InvalidAccessKeyID, format!("invalid access key ID '{shown}'"))
+}
+
+fn wrong_signature() -> ApiError {
+    ApiError::new(
+        ErrorCode::SignatureNotMatch,
+        "the request signature does not match the one computed by the server; check the access key secret and \
+         that nothing between client and server rewrites the request",
+    )
+}

@@ -1,0 +1,25 @@
+//! The code of a function: a link to download it, and its checksum.
+
+use axum::http::header;
+use serde::Serialize;
+
+use super::Answer;
+use crate::edge::Call;
+use crate::path::service_and_qualifier;
+use crate::{code_url, reply};
+
+#[derive(Serialize)]
+struct CodeBody {
+    url: String,
+    checksum: String,
+}
+
+pub(super) async fn get(call: Call<'_>, segment: &str, function: &str) -> Answer {
+    let (service, qualifier) = service_and_qualifier(segment)?;
+    let target = call.state.engine.resolve(call.account(), service, function, &qualifier)?;
+    let code = &target.function().code;
+    let host = call.head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let base = call.state.address.base_url(host);
+    let path = code_url::path(call.caller, &code.digest, call.state.clock.now());
+    Ok(reply::json(&CodeBody { url: format!("{base}{path}"), checksum: code.crc64.to_string() }))
+}

@@ -1,0 +1,203 @@
+//! Functions: create, get, update, delete, list.
+
+use std::collections::BTreeMap;
+
+use bide_engine::Engine;
+use bide_types::resource::{Code, Function, RuntimeKind};
+use bide_types::{FunctionId, FunctionName, ServiceName, Timestamp, limits};
+use serde::Serialize;
+
+use super::services::check_qualifier;
+use super::{Answer, listing};
+use crate::edge::Call;
+use crate::error::ApiError;
+use crate::fields::Fields;
+use crate::function_fields::{self, FunctionFields};
+use crate::path::service_and_qualifier;
+use crate::query::Query;
+use crate::reply;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FunctionBody<'a> {
+    function_id: String,
+    function_name: &'a str,
+    description: &'a str,
+    runtime: &'a str,
+    handler: &'a str,
+    initializer: &'a str,
+    initialization_timeout: u32,
+    timeout: u32,
+    memory_size: u32,
+    instance_concurrency: u32,
+    environment_variables: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_runtime_config: Option<CustomRuntimeBody<'a>>,
+    code_size: u64,
+    code_checksum: String,
+    created_time: String,
+    last_modified_time: String,
+}
+
+#[derive(Serialize)]
+struct CustomRuntimeBody<'a> {
+    command: &'a [String],
+    args: [&'a str; 0],
+    port: u16,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FunctionList<'a> {
+    functions: Vec<FunctionBody<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+impl<'a> From<&'a Function> for FunctionBody<'a> {
+    fn from(function: &'a Function) -> Self {
+        let custom = function.runtime.kind() == RuntimeKind::Custom;
+        let port = function.custom_port;
+        Self {
+            function_id: function.id.to_string(),
+            function_name: function.name.as_str(),
+            description: &function.description,
+            runtime: function.runtime.name(),
+            handler: &function.handler,
+            initializer: function.initializer.as_deref().unwrap_or(""),
+            initialization_timeout: function.initialization_timeout_seconds,
+            timeout: function.timeout_seconds,
+            memory_size: function.memory_mb,
+            instance_concurrency: function.instance_concurrency,
+            environment_variables: &function.environment,
+            ca_port: custom.then_some(port),
+            custom_runtime_config: custom.then_some(CustomRuntimeBody {
+                command: &function.custom_command,
+                args: [],
+                port,
+            }),
+            code_size: function.code.size_bytes,
+            code_checksum: function.code.crc64.to_string(),
+            created_time: function.created_at.to_rfc3339(),
+            last_modified_time: function.modified_at.to_rfc3339(),
+        }
+    }
+}
+
+pub(super) async fn create(mut call: Call<'_>, service: &str) -> Answer {
+    let service = call.state.engine.service(call.account(), service)?;
+    let (name, said) = read_fields(&mut call).await?;
+    let name = FunctionName::new(&name.ok_or_else(|| Fields::required("functionName"))?)?;
+    let now = call.state.clock.now();
+    let mut function = new_function(service.value.name.clone(), name, &call, &said, now)?;
+    apply(said, &mut function, &call.state.engine).await?;
+    let function = call.state.engine.create_function(function).await?;
+    Ok(reply::json_with_etag(&FunctionBody::from(&*function.value)))
+}
+
+pub(super) async fn get(call: Call<'_>, segment: &str, name: &str) -> Answer {
+    let (service, qualifier) = service_and_qualifier(segment)?;
+    let target = call.state.engine.resolve(call.account(), service, name, &qualifier)?;
+    Ok(reply::json_with_etag(&FunctionBody::from(&**target.function())))
+}
+
+pub(super) async fn update(mut call: Call<'_>, service: &str, name: &str) -> Answer {
+    let current = call.state.engine.function(call.account(), service, name)?;
+    reply::check_if_match(&call.head.headers, &FunctionBody::from(&*current.value))?;
+    let (_, said) = read_fields(&mut call).await?;
+    let mut function = current.value.as_ref().clone();
+    apply(said, &mut function, &call.state.engine).await?;
+    let function = call.state.engine.replace_function(function, Some(current.revision)).await?;
+    Ok(reply::json_with_etag(&FunctionBody::from(&*function.value)))
+}
+
+pub(super) async fn delete(call: Call<'_>, service: &str, name: &str) -> Answer {
+    let current = call.state.engine.function(call.account(), service, name)?;
+    reply::check_if_match(&call.head.headers, &FunctionBody::from(&*current.value))?;
+    call.state.engine.delete_function(call.account(), service, name, Some(current.revision)).await?;
+    Ok(reply::no_content())
+}
+
+pub(super) async fn list(call: Call<'_>, segment: &str) -> Answer {
+    let (service, qualifier) = service_and_qualifier(segment)?;
+    let query = Query::parse(call.head.uri.query())?;
+    let (functions, next_token) = call.state.engine.functions(call.account(), service, &listing(&query)?)?;
+    check_qualifier(&qualifier)?;
+    let functions = functions.iter().map(|function| FunctionBody::from(&*function.value)).collect();
+    Ok(reply::json(&FunctionList { functions, next_token }))
+}
+
+/// The name and the other fields of the body. Decoding and checking a package is long work, so it runs off the
+/// threads that serve requests.
+async fn read_fields(call: &mut Call<'_>) -> Result<(Option<String>, FunctionFields), ApiError> {
+    let body = call.read_body(limits::MANAGEMENT_BODY_BYTES_MAX).await?;
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut fields = Fields::parse(&body.bytes)?;
+        Ok((fields.text("functionName")?, function_fields::read(&mut fields)?))
+    });
+    reading.await.unwrap_or_else(|_| Err(ApiError::internal())) // the panic hook has said why
+}
+
+/// A function with what must be said and defaults for the rest.
+fn new_function(
+    service: ServiceName,
+    name: FunctionName,
+    call: &Call<'_>,
+    said: &FunctionFields,
+    now: Timestamp,
+) -> Result<Function, ApiError> {
+    if said.package.is_none() {
+        return Err(Fields::required("code"));
+    }
+    Ok(Function {
+        id: FunctionId::new(0),
+        account: call.account().clone(),
+        service,
+        name,
+        description: String::new(),
+        runtime: said.runtime.clone().ok_or_else(|| Fields::required("runtime"))?,
+        handler: said.handler.clone().ok_or_else(|| Fields::required("handler"))?,
+        initializer: None,
+        initialization_timeout_seconds: limits::INITIALIZER_TIMEOUT_SECONDS_DEFAULT,
+        timeout_seconds: limits::FUNCTION_TIMEOUT_SECONDS_DEFAULT,
+        memory_mb: limits::MEMORY_MB_DEFAULT,
+        instance_concurrency: 1,
+        environment: BTreeMap::new(),
+        custom_port: limits::CUSTOM_RUNTIME_PORT_DEFAULT,
+        custom_command: Vec::new(),
+        code: Code { digest: String::new(), crc64: 0, size_bytes: 0 },
+        revision: 0,
+        created_at: now,
+        modified_at: now,
+    })
+}
+
+/// Changes what the caller says and leaves the rest. A new package is stored first, so that no function ever names one
+/// that is not there.
+async fn apply(said: FunctionFields, function: &mut Function, engine: &Engine) -> Result<(), ApiError> {
+    fn set<T>(field: &mut T, said: Option<T>) {
+        if let Some(said) = said {
+            *field = said;
+        }
+    }
+    set(&mut function.description, said.description);
+    set(&mut function.runtime, said.runtime);
+    set(&mut function.handler, said.handler);
+    if let Some(initializer) = said.initializer {
+        function.initializer = Some(initializer).filter(|name| !name.is_empty());
+    }
+    set(&mut function.initialization_timeout_seconds, said.initialization_timeout_seconds);
+    set(&mut function.timeout_seconds, said.timeout_seconds);
+    set(&mut function.memory_mb, said.memory_mb);
+    set(&mut function.instance_concurrency, said.instance_concurrency);
+    set(&mut function.environment, said.environment);
+    set(&mut function.custom_port, said.custom_port);
+    set(&mut function.custom_command, said.custom_command);
+    if let Some(package) = said.package {
+        engine.put_package(package.code.digest.clone(), package.zip).await?;
+        function.code = package.code;
+    }
+    Ok(())
+}

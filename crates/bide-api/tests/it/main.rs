@@ -1,0 +1,12 @@
+//! The edge as callers see it: signed requests through the whole router, an engine on the in-memory store, and an
+//! executor that does what the event says.
+
+mod async_config;
+mod connection;
+mod fixture;
+mod functions;
+mod invoke_async;
+mod invoke_sync;
+mod requests;
+mod services;
+mod tasks;
