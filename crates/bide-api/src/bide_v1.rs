@@ -1,17 +1,84 @@
 //! bide's own additions to the API, under their own prefix.
 //!
-//! Owns the download of code packages by link. Never changes what an FC client sees.
+//! Owns the download of code packages by link, and the counts of a node. Never changes what an FC client sees.
+
+use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
-use bide_types::ErrorCode;
+use bide_engine::{Bucket, Ledger, NodeStatus};
+use bide_types::resource::Function;
+use bide_types::{AccountId, ErrorCode};
+use serde::Serialize;
 
-use crate::code_url;
 use crate::error::ApiError;
 use crate::path::Segments;
 use crate::state::ApiState;
+use crate::{code_url, reply};
 
 pub(crate) const CODE_PREFIX: &str = "/bide/v1/code/";
+pub(crate) const STATUS_PATH: &str = "/bide/v1/status";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusBody {
+    store: StoreCounts,
+    instances: InstanceCounts,
+    functions: Vec<FunctionCounts>,
+}
+
+#[derive(Serialize)]
+struct StoreCounts {
+    operations: u64,
+    batches: u64,
+    groups: u64,
+    flushes: u64,
+}
+
+#[derive(Serialize)]
+struct InstanceCounts {
+    total: usize,
+    starting: usize,
+    busy: usize,
+    waiting: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FunctionCounts {
+    service_name: String,
+    function_name: String,
+    ledger: BTreeMap<&'static str, u64>,
+}
+
+/// What this node did and does, and the ledgers of the caller's functions.
+pub(crate) async fn status(state: &ApiState, account: &AccountId) -> Result<Response<Body>, ApiError> {
+    let NodeStatus { store, instances, functions } = state.engine.status(account).await?;
+    Ok(reply::json(&StatusBody {
+        store: StoreCounts {
+            operations: store.operations,
+            batches: store.batches,
+            groups: store.groups,
+            flushes: store.flushes,
+        },
+        instances: InstanceCounts {
+            total: instances.instances,
+            starting: instances.starting,
+            busy: instances.busy,
+            waiting: instances.waiting,
+        },
+        functions: functions.iter().map(|(function, ledger)| function_counts(function, ledger)).collect(),
+    }))
+}
+
+fn function_counts(function: &Function, ledger: &Ledger) -> FunctionCounts {
+    let buckets = Bucket::ALL.iter().map(|bucket| (bucket.name(), ledger.get(*bucket)));
+    FunctionCounts {
+        service_name: function.service.to_string(),
+        function_name: function.name.to_string(),
+        ledger: buckets.chain([("accepted", ledger.accepted)]).collect(),
+    }
+}
 
 /// The zip that a link names.
 ///

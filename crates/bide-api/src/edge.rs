@@ -79,6 +79,10 @@ async fn dispatch(
     match (&head.method, path) {
         (&Method::GET, "/healthz") => Ok(health::alive()),
         (&Method::GET, "/readyz") => health::ready(state),
+        (&Method::GET, bide_v1::STATUS_PATH) => {
+            let caller = auth::authenticate(&state.credentials, head, state.clock.now())?;
+            bide_v1::status(state, caller.account()).await
+        }
         (&Method::GET, path) if path.starts_with(bide_v1::CODE_PREFIX) => bide_v1::code(state, path).await,
         _ => Err(path_not_supported(head)),
     }

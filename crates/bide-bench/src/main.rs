@@ -1,2 +1,48 @@
-//! Benchmarks.
-fn main() {}
+//! Benchmarks of a whole node, each beside the limit it is to be held against, in the same run.
+//!
+//! Owns the table of benchmarks; `cargo xtask bench` builds and runs it. Every figure is a median of rounds or a
+//! percentile of many samples, printed with the durability mode. Nothing here is a test: no figure can fail a build.
+
+mod bare;
+mod disk;
+mod figures;
+mod functions;
+mod idle;
+mod load;
+mod node;
+mod run;
+mod submit;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Benchmarks of a bide node")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Durable submits per second at several numbers of connections
+    Submit(submit::Args),
+    /// Invocations settled per second, submit-to-start time, lateness of deferred starts
+    Run(run::Args),
+    /// Memory and processor time of a server without work
+    Idle(idle::Args),
+    /// The HTTP stack alone; started by `submit`
+    #[command(hide = true)]
+    Bare,
+}
+
+fn main() -> anyhow::Result<()> {
+    let command = Cli::parse().command;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        match command {
+            Command::Submit(args) => submit::run(&args).await,
+            Command::Run(args) => run::run(&args).await,
+            Command::Idle(args) => idle::run(&args).await,
+            Command::Bare => bare::serve().await,
+        }
+    })
+}

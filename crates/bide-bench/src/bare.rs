@@ -1,0 +1,23 @@
+//! The ceiling: the same HTTP stack, answering 202 without signature check and store.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::post;
+use bide_env::SystemClock;
+use http::StatusCode;
+use tokio::net::TcpListener;
+
+use crate::figures;
+
+/// Serves on a free port until killed; prints its address first.
+pub(crate) async fn serve() -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    figures::print(&format!("ready on http://{}", listener.local_addr()?));
+    // The body is read, as the real server must.
+    let router = Router::new().route("/{*path}", post(|_: Bytes| async { StatusCode::ACCEPTED }));
+    bide_api::serve(listener, router, Arc::new(SystemClock::new()), pending()).await;
+    Ok(())
+}

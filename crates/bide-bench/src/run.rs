@@ -1,0 +1,188 @@
+//! `run`: how fast accepted work is run, and how soon.
+//!
+//! A warm no-op Python function. Throughput: a flood of submits, and the rate at which the ledger settles them. Start
+//! time: one task at a time, from just before its submit is sent to the entry of its handler, which reads the same
+//! clock. Lateness: the same for tasks deferred by a second, counted from the moment they were due.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bide_client::Client;
+use bide_env::{Clock as _, SystemClock};
+use bide_types::Timestamp;
+use bytes::Bytes;
+use http::Method;
+use serde_json::Value;
+
+use crate::figures::{Samples, millis, print, table};
+use crate::functions::{self, counts};
+use crate::load::{Request, Until, send};
+use crate::node::{Node, credential};
+
+const FLOOD_CONNECTIONS: usize = 64;
+const PAYLOAD_BYTES: usize = 1024;
+const POLL_PERIOD: Duration = Duration::from_millis(20);
+const DELAY_SECONDS: u64 = 1;
+/// Tasks that are deferred at once when lateness is measured, spread over half a second.
+const DEFERRED_AT_ONCE: usize = 20;
+const TASK_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The server to measure
+    #[arg(long, default_value = "target/release/bide")]
+    server: PathBuf,
+    /// Invocations of the flood
+    #[arg(long, default_value_t = 60_000)]
+    flood: usize,
+    /// Samples of start time and of lateness
+    #[arg(long, default_value_t = 200)]
+    samples: usize,
+}
+
+pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
+    let node = Node::start(&args.server)?;
+    let client = node.client()?;
+    functions::deploy(&client).await?;
+    warm(&client).await?;
+    print("start time, unloaded …");
+    let mut starts = start_times(&client, args.samples).await?;
+    print("lateness of deferred starts …");
+    let mut late = lateness(&client, args.samples).await?;
+    print("flood …");
+    let (settled_per_second, while_submitting) = flood(&node, &client, args.flood).await?;
+    print("\nno-op Python function, warm; fdatasync before each 202 and for each attempt and settlement");
+    table(
+        &["measure", "p50 ms", "p99 ms", "per second"],
+        &[
+            vec![
+                "submit to start".to_owned(),
+                millis(starts.percentile(50)),
+                millis(starts.percentile(99)),
+                String::new(),
+            ],
+            vec![
+                "deferred start late by".to_owned(),
+                millis(late.percentile(50)),
+                millis(late.percentile(99)),
+                String::new(),
+            ],
+            vec![
+                "settled, backlog only".to_owned(),
+                String::new(),
+                String::new(),
+                format!("{settled_per_second:.0}"),
+            ],
+            vec![
+                "settled, while submitting".to_owned(),
+                String::new(),
+                String::new(),
+                format!("{while_submitting:.0}"),
+            ],
+        ],
+    );
+    Ok(())
+}
+
+async fn warm(client: &Client) -> anyhow::Result<()> {
+    let path = format!("{}/invocations", functions::path());
+    for _ in 0..50 {
+        client.call(Method::POST, &path, &[], Bytes::new()).await?;
+    }
+    Ok(())
+}
+
+async fn submit(client: &Client, id: &str, delay: u64) -> anyhow::Result<()> {
+    let headers = [
+        ("x-fc-invocation-type", "Async".to_owned()),
+        ("x-fc-stateful-async-invocation-enable", "true".to_owned()),
+        ("x-fc-stateful-async-invocation-id", id.to_owned()),
+        ("x-fc-async-delay", delay.to_string()),
+    ];
+    let path = format!("{}/invocations", functions::path());
+    client.call(Method::POST, &path, &headers, Bytes::from(vec![b'x'; PAYLOAD_BYTES])).await?;
+    Ok(())
+}
+
+/// Waits for the end of a task; returns its record and when its handler was entered.
+async fn handled(client: &Client, clock: &SystemClock, id: &str) -> anyhow::Result<(Value, Duration)> {
+    let path = format!("{}/stateful-async-invocations/{id}", functions::path());
+    let deadline = clock.now().plus(TASK_TIMEOUT);
+    loop {
+        let task = client.json(Method::GET, &path, None).await?;
+        if task["status"] == "Succeeded" {
+            let entered =
+                task["returnPayload"].as_str().context("no return value")?.trim_matches('"').parse()?;
+            return Ok((task, Duration::from_nanos(entered)));
+        }
+        anyhow::ensure!(clock.now() < deadline, "task {id} does not end: {task}");
+        clock.sleep(POLL_PERIOD).await;
+    }
+}
+
+async fn start_times(client: &Client, samples: usize) -> anyhow::Result<Samples> {
+    let clock = SystemClock::new();
+    let mut times = Samples::default();
+    for number in 0..samples {
+        let id = format!("start-{number}");
+        let sent = wall_clock()?;
+        submit(client, &id, 0).await?;
+        let (_, entered) = handled(client, &clock, &id).await?;
+        times.add(entered.saturating_sub(sent));
+    }
+    Ok(times)
+}
+
+async fn lateness(client: &Client, samples: usize) -> anyhow::Result<Samples> {
+    let clock = SystemClock::new();
+    let mut times = Samples::default();
+    for round in 0..samples.div_ceil(DEFERRED_AT_ONCE) {
+        let ids: Vec<String> = (0..DEFERRED_AT_ONCE).map(|number| format!("late-{round}-{number}")).collect();
+        for id in &ids {
+            submit(client, id, DELAY_SECONDS).await?;
+            clock.sleep(Duration::from_millis(23)).await;
+        }
+        for id in &ids {
+            let (task, entered) = handled(client, &clock, id).await?;
+            let accepted = Timestamp::from_millis(task["startedTime"].as_u64().context("no start time")?);
+            let due = Duration::from_millis(accepted.as_millis()) + Duration::from_secs(DELAY_SECONDS);
+            anyhow::ensure!(entered >= due, "task {id} started {:?} before it was due", due - entered);
+            times.add(entered - due);
+        }
+    }
+    Ok(times)
+}
+
+/// Settled per second after the submits have ended, and while they went on.
+async fn flood(node: &Node, client: &Client, count: usize) -> anyhow::Result<(f64, f64)> {
+    let clock = SystemClock::new();
+    let request = Request {
+        authority: node.authority().to_owned(),
+        path: format!("{}/invocations", functions::path()),
+        headers: vec![("content-type", "application/octet-stream"), ("x-fc-invocation-type", "Async")],
+        payload: vec![b'x'; PAYLOAD_BYTES],
+        credential: credential()?,
+    };
+    let before = counts(client).await?;
+    let begin = clock.monotonic();
+    send(request, FLOOD_CONNECTIONS, Until::Requests(count / FLOOD_CONNECTIONS)).await?;
+    let (submitted, submitted_at) = (counts(client).await?, clock.monotonic());
+    let mut now = counts(client).await?;
+    while now.open > 0 {
+        clock.sleep(POLL_PERIOD).await;
+        now = counts(client).await?;
+    }
+    let ended_at = clock.monotonic();
+    let rate = |from: u64, to: u64, time: Duration| (to - from) as f64 / time.as_secs_f64();
+    Ok((
+        rate(submitted.succeeded, now.succeeded, ended_at - submitted_at),
+        rate(before.succeeded, submitted.succeeded, submitted_at - begin),
+    ))
+}
+
+/// Time since 1970 to the nanosecond, as Python's `time.time_ns` gives it.
+#[allow(clippy::disallowed_methods)] // compared with another process's clock; milliseconds are too coarse
+fn wall_clock() -> anyhow::Result<Duration> {
+    Ok(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?)
+}
