@@ -64,7 +64,8 @@ async fn run(mut call: Call<'_>, target: &Target, options: &SyncOptions) -> Answ
 /// The result of a run. A failure of the function's code is a result as well, with status 200 and its error type.
 fn result(target: &Target, outcome: AttemptOutcome, options: &SyncOptions) -> Answer {
     let mut headers = result_headers(target, &outcome);
-    if options.log_tail {
+    // Of an instance that serves several requests at once nobody can say whose lines they are (fc-behaviour 7.9).
+    if options.log_tail && target.function().instance_concurrency == 1 {
         headers.insert("x-fc-log-result", text(&BASE64.encode(&outcome.log_tail)));
     }
     let body = match outcome.result {

@@ -215,6 +215,7 @@ fn script(payload: &[u8]) -> FakeRun {
         }),
         b"hold" => FakeRun::Hold,
         b"broken-platform" => FakeRun::Finish(AttemptResult::SystemError { message: "no disk".to_owned() }),
+        b"panic" => panic!("on purpose"),
         other => FakeRun::Finish(AttemptResult::Returned(Bytes::copy_from_slice(other))),
     }
 }

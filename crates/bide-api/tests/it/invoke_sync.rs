@@ -3,6 +3,7 @@
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::json;
 
 use crate::fixture::{Edge, FUNCTION, INVOCATIONS};
 
@@ -36,6 +37,9 @@ async fn the_log_comes_when_asked_for() {
     assert!(BASE64.decode(reply.header("x-fc-log-result").expect("given")).is_ok());
     edge.send("POST", INVOCATIONS, &[("x-fc-log-type", "None")], "x").await.ok();
     edge.send("POST", INVOCATIONS, &[("x-fc-log-type", "All")], "x").await.error(400, "InvalidArgument");
+    edge.put(FUNCTION, json!({"instanceConcurrency": 2})).await.ok();
+    let reply = edge.send("POST", INVOCATIONS, &[("x-fc-log-type", "Tail")], "x").await;
+    assert_eq!((reply.status, reply.header("x-fc-log-result")), (200, None));
 }
 
 #[tokio::test]
@@ -81,4 +85,12 @@ async fn what_is_called_must_exist_before_anything_else_is_looked_at() {
     invoke("s.prod/functions/f").await.error(404, "AliasNotFound");
     let message = invoke("s./functions/f").await.error(400, "InvalidArgument");
     assert!(message.contains("X-Fc-Invocation-Type"), "{message}");
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer_and_the_server_goes_on() {
+    let edge = Edge::new().await;
+    let message = edge.send("POST", INVOCATIONS, &[], "panic").await.error(500, "InternalServerError");
+    assert_eq!(message, "an internal error has occurred. Please retry.");
+    edge.send("POST", INVOCATIONS, &[], "x").await.ok();
 }
