@@ -47,7 +47,7 @@ pub trait Faulty: Subject {
     fn fail_after(&self, commits: u64);
 }
 
-/// Expands to one `#[tokio::test]` per check, each on the store that `$make().await` gives: an [`Subject`] that is
+/// Expands to one `#[tokio::test]` per check, each on the store that `$make().await` gives: a [`Subject`] that is
 /// empty. The crate needs tokio with `macros` and `rt`.
 #[macro_export]
 macro_rules! conformance {
@@ -176,3 +176,6 @@ macro_rules! conformance_faults {
         }
     };
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use super::driver::{HOLDER, at, deferred, of, plain, start, succeed, task, task_
 use super::reads::FUNCTIONS;
 use crate::batch::{
     Batch, BatchReply, Claim, DeliveryOutcome, Purge, SettleDelivery, Stop, Submission, SubmitReply,
-    Transition,
+    Transition, TransitionReply,
 };
 use crate::control::{ControlChange, ControlKey, ControlWrite, Expected};
 
@@ -160,13 +160,19 @@ impl Script {
     }
 
     fn transition(&mut self, policies: &PolicyTable) -> Option<Transition> {
-        let (invocation, mut epoch) = self.pick_lease()?;
+        let (invocation, mut epoch) =
+            if self.dice.chance(15) { self.pick_accepted() } else { self.pick_lease() }?;
         if self.dice.chance(8) {
             epoch = Epoch(epoch.0.wrapping_sub(1));
         }
         let command = self.command(epoch, policies);
         let result = self.dice.chance(70).then(|| self.payload());
         Some(Transition { invocation, command, result })
+    }
+
+    fn pick_accepted(&mut self) -> Option<(InvocationId, Epoch)> {
+        let position = self.dice.index(self.accepted.len().max(1));
+        Some((*self.accepted.get(position)?, Epoch::default()))
     }
 
     fn pick_lease(&mut self) -> Option<(InvocationId, Epoch)> {
@@ -205,7 +211,7 @@ impl Script {
         let known = if self.dice.chance(80) { &self.settled } else { &self.accepted };
         let position = self.dice.index(known.len().max(1));
         let invocation = *known.get(position)?;
-        let outcome = match self.dice.below(4) {
+        let outcome = match self.dice.below(6) {
             0 => DeliveryOutcome::GaveUp,
             1 => DeliveryOutcome::Delivered,
             _ => DeliveryOutcome::RetryAt(self.now.plus(Duration::from_millis(self.dice.below(5000)))),

@@ -108,7 +108,7 @@ fn kinds(reply: &BatchReply) -> Vec<String> {
 /// What the suite means its stories to reach.
 const KINDS: &str = "transition to Dequeued, transition to Running, transition to Retrying, transition to Stopping, \
     transition to Succeeded, transition to Failed, transition to Stopped, transition to Invalid, \
-    transition to Expired, transition rejected, transition not found, stopped, stopping, stop unchanged, \
+    transition rejected, transition not found, stopped, stopping, stop unchanged, \
     stop not found, duplicate, claim of 0, claim of 1, claim of 2, claim that settles 1, purge of 0, purge of 1, \
     purge of 2, control, conflict, delivery tried 0 times, delivery tried 1 times, delivery tried 2 times, \
     destination None, destination Pending, destination Delivered, destination Failed";
