@@ -114,3 +114,6 @@ impl Clock for ManualClock {
         self.sleep_until(self.now().plus(duration))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,3 +50,6 @@ pub fn request_id(entropy: &dyn Entropy) -> RequestId {
     }
     RequestId::new(&text).expect("a UUID is a valid request id")
 }
+
+#[cfg(test)]
+mod tests;
