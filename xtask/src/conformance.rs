@@ -33,6 +33,7 @@ pub(crate) enum Keep {
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let (keep, clients) = parse(arguments)?;
     set_up(&clients)?;
+    server::build()?;
     let summary = check(&clients, keep)?;
     eprintln!("{summary}");
     Ok(())
@@ -59,7 +60,7 @@ pub(crate) fn set_up(clients: &[Client]) -> anyhow::Result<String> {
     Ok(clients.iter().map(|client| client.library).collect::<Vec<_>>().join(", "))
 }
 
-/// Runs the programs and returns a one-line summary.
+/// Runs the programs against the server that was built last, and returns a one-line summary.
 ///
 /// # Errors
 /// When a program fails, or the server does not start, stop or keep its books.

@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -107,13 +107,15 @@ pub(crate) fn stream(
     Ok(child.wait()?)
 }
 
-/// The command as a person would type it.
+/// The command as a person would type it: paths from the root, programs by name.
 fn show(command: &Command) -> String {
     let root = root();
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let words = words.map(|word| {
-        let path = std::path::Path::new(word);
+    let shorten = |word: &OsStr| {
+        let path = Path::new(word);
         path.strip_prefix(&root).unwrap_or(path).display().to_string()
-    });
+    };
+    let program = Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let words = std::iter::once(shorten(program)).chain(command.get_args().map(shorten));
     words.collect::<Vec<_>>().join(" ")
 }

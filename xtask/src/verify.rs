@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     });
     report.step("tidy", || passed(tidy::check_repository()));
     report.step("deny", || cargo_tool("deny", &["--log-level", "warn", "check"]));
+    report.step("build", || passed(build()));
     report.step("test", || passed(test()));
     report.step("conformance", || passed(conformance::check(conformance::CLIENTS, Keep::No)));
     report.finish()
@@ -42,6 +43,13 @@ fn cargo_tool(tool: &str, arguments: &[&str]) -> anyhow::Result<Outcome> {
     }
     run_command(cargo().arg(tool).args(arguments))?;
     Ok(Outcome::Passed { detail: String::new() })
+}
+
+/// Builds what the tests and the conformance run use, once: building the server by itself would compile it again,
+/// because its dependencies have fewer features without the tests.
+fn build() -> anyhow::Result<String> {
+    run_command(cargo().args(["build", "--quiet", "--workspace", "--all-targets"]))?;
+    Ok(String::new())
 }
 
 /// Runs all tests and repeats the closing line of each runner at the end, where it can be found.

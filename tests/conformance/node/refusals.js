@@ -46,7 +46,7 @@ async function submissions(client) {
   }
   await client.putFunctionAsyncConfig(SERVICE, FUNCTION, 'LATEST', { maxAsyncEventAgeInSeconds: 60 });
   await refused('a delay as long as the event may get old', 400, 'InvalidArgument',
-    () => submit(client, '', undefined, { 'x-fc-async-delay': '60' }), 'x-fc-async-delay');
+    () => submit(client, '', undefined, { 'x-fc-async-delay': '60' }), 'event age');
   for (const taskId of ['1digit', '-hyphen', 'dot.ted', 'a'.repeat(129)]) {
     await refused(`the task ID ${taskId.slice(0, 12)}`, 400, 'InvalidArgument',
       () => submit(client, '', taskId), 'x-fc-stateful-async-invocation-id');

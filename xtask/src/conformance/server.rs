@@ -1,7 +1,7 @@
 //! The server under test: a `bide serve` of its own port, data directory and credentials.
 //!
-//! Owns its life: build, start, ready, stop. It never outlives the run: dropping it kills it. After a stop its data is
-//! re-counted offline, so that what the programs did also leaves a ledger that balances.
+//! Owns its life: build, start, ready, stop. It never outlives the run: dropping it kills it. After a stop no process
+//! may be left, and its data is re-counted offline, so that what the programs did leaves a ledger that balances.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -34,10 +34,14 @@ pub(super) struct Server {
     directory: TempDir,
 }
 
+/// Builds the server as developers run it.
+pub(super) fn build() -> anyhow::Result<()> {
+    run(cargo().args(["build", "--quiet", "--package", "bide", "--bin", "bide"]))
+}
+
 impl Server {
-    /// Builds the server if need be, starts it and waits until it is ready.
+    /// Starts the server, which was built before, and waits until it is ready.
     pub(super) fn start() -> anyhow::Result<Self> {
-        run(cargo().args(["build", "--quiet", "--package", "bide", "--bin", "bide"]))?;
         let directory = tempfile::Builder::new().prefix("bide-conformance-").tempdir()?;
         let address = free_address()?;
         let log = std::fs::File::create(directory.path().join("server.log"))?;
@@ -87,13 +91,14 @@ impl Server {
     /// # Errors
     /// When it does not end by itself with success, or its data does not add up.
     pub(super) fn stop(mut self, keep: Keep) -> anyhow::Result<()> {
-        let result = self.terminate().and_then(|status| {
+        let ended = self.terminate().and_then(|status| {
             ensure!(status.success(), "the server ended with {status} after SIGTERM");
-            run(offline(binary()).arg("verify").arg(self.data()))
+            self.ensure_nothing_is_left()
         });
-        if result.is_err() {
+        if ended.is_err() {
             self.show_log();
         }
+        let result = ended.and_then(|()| run(offline(binary()).arg("verify").arg(self.data())));
         if keep == Keep::Yes {
             self.directory.disable_cleanup(true);
             eprintln!("kept: {}", self.directory.path().display());
@@ -108,6 +113,20 @@ impl Server {
         let child = &mut self.child;
         let status = wait_until(STOP_TIME_MAX, || Ok(child.try_wait()?))?;
         status.with_context(|| format!("the server still ran {} s after SIGTERM", STOP_TIME_MAX.as_secs()))
+    }
+
+    /// Looks for processes whose command line names our directory, as those of functions do.
+    fn ensure_nothing_is_left(&self) -> anyhow::Result<()> {
+        let directory = self.directory.path().display().to_string();
+        let processes = std::fs::read_dir("/proc").context("cannot list processes")?;
+        let left = processes.filter_map(Result::ok).filter(|process| {
+            // Unreadable when it has just ended.
+            let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&command).contains(&directory)
+        });
+        let left: Vec<_> = left.map(|process| process.file_name().display().to_string()).collect();
+        ensure!(left.is_empty(), "the server ended and left processes behind: {}", left.join(", "));
+        Ok(())
     }
 
     /// Prints the end of the server's log.

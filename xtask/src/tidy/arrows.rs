@@ -21,6 +21,8 @@ const ALLOWED: &[Arrow] = &[
     Arrow { from: "bide-runtime", to: &["bide-types", "bide-env", "bide-sandbox"] },
     Arrow { from: "bide-engine", to: &["bide-types", "bide-env", "bide-core", "bide-store", "bide-runtime"] },
     Arrow { from: "bide-api", to: &["bide-types", "bide-env", "bide-engine", "bide-runtime"] },
+    Arrow { from: "bide-client", to: &["bide-types", "bide-env", "bide-api"] },
+    Arrow { from: "bide-bench", to: &["bide-types", "bide-env", "bide-api", "bide-client"] },
     Arrow {
         from: "bide",
         to: &[
@@ -33,6 +35,7 @@ const ALLOWED: &[Arrow] = &[
             "bide-runtime",
             "bide-engine",
             "bide-api",
+            "bide-client",
         ],
     },
 ];
