@@ -3,7 +3,7 @@
 //!
 //! Run with `cargo run --release -p bide-runtime --example warm_calls`. Uses the interpreters on the `PATH`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // a tool at the desk
+#![allow(clippy::print_stdout)] // a tool at the desk
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Cursor, Write};
@@ -47,19 +47,19 @@ impl CodeSource for Packages {
 
 fn zip(name: &str, text: &str) -> Bytes {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    writer.start_file(name, SimpleFileOptions::default()).unwrap();
-    writer.write_all(text.as_bytes()).unwrap();
-    writer.finish().unwrap().into_inner().into()
+    writer.start_file(name, SimpleFileOptions::default()).expect("memory can be written");
+    writer.write_all(text.as_bytes()).expect("memory can be written");
+    writer.finish().expect("memory can be written").into_inner().into()
 }
 
 fn spec(id: u64, runtime: &str, digest: &str, concurrency: u32) -> Arc<FunctionSpec> {
     let function = Function {
         id: FunctionId::new(id),
-        account: AccountId::new("1").unwrap(),
-        service: ServiceName::new("s").unwrap(),
-        name: FunctionName::new("f").unwrap(),
+        account: AccountId::new("1").expect("a valid name"),
+        service: ServiceName::new("s").expect("a valid name"),
+        name: FunctionName::new("f").expect("a valid name"),
         description: String::new(),
-        runtime: Runtime::parse(runtime).unwrap(),
+        runtime: Runtime::parse(runtime).expect("a valid name"),
         handler: "index.handler".to_owned(),
         initializer: None,
         initialization_timeout_seconds: 3,
@@ -85,13 +85,13 @@ fn spec(id: u64, runtime: &str, digest: &str, concurrency: u32) -> Arc<FunctionS
 
 async fn call(pools: &Pools, spec: &Arc<FunctionSpec>) -> Duration {
     let request = InvokeRequest {
-        request_id: RequestId::new("00000000-0000-4000-8000-000000000000").unwrap(),
+        request_id: RequestId::new("00000000-0000-4000-8000-000000000000").expect("a valid name"),
         payload: Bytes::from_static(b"{\"hello\": \"world\"}"),
         retry_count: 0,
         task_id: None,
         tracing: Tracing::default(),
     };
-    let slot = pools.reserve(spec).await.unwrap();
+    let slot = pools.reserve(spec).await.expect("below the caps");
     let outcome = slot.invoke(request, Cancel::new(), Box::new(|_| {})).await;
     assert!(matches!(outcome.result, AttemptResult::Returned(_)), "{outcome:?}");
     outcome.duration
@@ -124,27 +124,34 @@ async fn measure(pools: &Pools, clock: &SystemClock, runtime: &'static str, dige
     println!("{runtime}: warm, one at a time: {}, {rate:.0} calls/s", percentiles(times));
 
     for callers in [4_usize, 64] {
-        let begun = clock.monotonic();
-        let tasks: Vec<_> = (0..callers)
-            .map(|_| {
-                let (pools, warm) = (pools.clone(), Arc::clone(&warm));
-                tokio::spawn(async move {
-                    for _ in 0..WARM_CALLS / callers {
-                        call(&pools, &warm).await;
-                    }
-                })
-            })
-            .collect();
-        for task in tasks {
-            task.await.unwrap();
-        }
-        let rate = WARM_CALLS as f64 / (clock.monotonic() - begun).as_secs_f64();
-        let instances = pools.stats().instances;
-        println!("{runtime}: warm, {callers} callers: {rate:.0} calls/s ({instances} instances in all)");
+        crowd(pools, clock, &warm, callers).await;
     }
     for function in id..id + COLD_STARTS {
         pools.retire(FunctionId::new(function));
     }
+}
+
+async fn crowd(pools: &Pools, clock: &SystemClock, warm: &Arc<FunctionSpec>, callers: usize) {
+    let begun = clock.monotonic();
+    let tasks: Vec<_> = (0..callers)
+        .map(|_| {
+            let (pools, warm) = (pools.clone(), Arc::clone(warm));
+            tokio::spawn(async move {
+                for _ in 0..WARM_CALLS / callers {
+                    call(&pools, &warm).await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("no call fails");
+    }
+    let rate = WARM_CALLS as f64 / (clock.monotonic() - begun).as_secs_f64();
+    let instances = pools.stats().instances;
+    println!(
+        "{}: warm, {callers} callers: {rate:.0} calls/s ({instances} instances in all)",
+        warm.function.runtime.name()
+    );
 }
 
 #[tokio::main]
@@ -156,14 +163,14 @@ async fn main() {
         ("bb".to_owned(), zip("index.js", NODE)),
         ("cc".to_owned(), zip("server.js", CUSTOM)),
     ]));
-    let launcher = Arc::new(ProcessLauncher::new().unwrap());
+    let launcher = Arc::new(ProcessLauncher::new().expect("a thread can be started"));
     let options = PoolOptions::new(cache.clone());
     let pools = Pools::start(options, Arc::new(clock.clone()), &SystemEntropy, Arc::new(packages), launcher)
         .await
-        .unwrap();
+        .expect("the cache can be written");
     measure(&pools, &clock, "python3", "aa", 100).await;
     measure(&pools, &clock, "nodejs20", "bb", 200).await;
     measure(&pools, &clock, "custom", "cc", 300).await;
     pools.shutdown().await;
-    std::fs::remove_dir_all(cache).unwrap();
+    std::fs::remove_dir_all(cache).expect("the cache is ours");
 }

@@ -112,8 +112,7 @@ impl Instance {
         let system = |what: &str, error: &dyn std::error::Error| {
             StartFailure::System(format!("{what}: {}", with_causes(error)))
         };
-        let digest = &spec.function.code.digest;
-        let code = surroundings.code.directory(digest).await;
+        let code = surroundings.code.directory(&spec.function.code.digest).await;
         let code_dir = code.map_err(|error| system("code package", &error))?;
         let scratch_dir = surroundings.scratch_root.join(id.as_str());
         std::fs::create_dir_all(&scratch_dir).map_err(|error| system("scratch directory", &error))?;

@@ -17,6 +17,7 @@ use std::time::Duration;
 use bide_env::{Clock, Entropy};
 use bide_sandbox::{Launcher, ProcessHandle};
 use bide_types::{FunctionId, InstanceId};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::code::{CodeCache, CodeSource};
@@ -68,6 +69,8 @@ struct Shared {
     changed: Arc<Notify>,
     stops_running: watch::Sender<usize>,
     closing: Cancel,
+    /// Slots may be dropped outside of the runtime.
+    tasks: Handle,
 }
 
 impl Pools {
@@ -105,6 +108,7 @@ impl Pools {
             changed: Arc::new(Notify::new()),
             stops_running: watch::Sender::new(0),
             closing: Cancel::new(),
+            tasks: Handle::current(),
         });
         // Ends when the pools are closed or dropped.
         let clock = Arc::clone(&shared.surroundings.clock);
@@ -185,7 +189,7 @@ impl Shared {
     fn start(self: &Arc<Self>, spec: Arc<FunctionSpec>, key: Key, seat: Arc<Seat>) {
         let shared = Arc::clone(self);
         self.changed.notify_one();
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             let started = tokio::select! {
                 biased;
                 started = Instance::start(&shared.surroundings, &spec, &seat.id) => started,
@@ -228,7 +232,7 @@ impl Shared {
     /// Notices when an instance dies by itself, also while it is idle.
     fn watch_exit(self: &Arc<Self>, key: Key, number: u64, process: ProcessHandle) {
         let shared = Arc::downgrade(self);
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             process.exited().await;
             let Some(shared) = shared.upgrade() else { return };
             let actions = {
@@ -245,7 +249,7 @@ impl Shared {
         let Some(instance) = seat.instance() else { return };
         self.stops_running.send_modify(|running| *running += 1);
         let shared = Arc::clone(self);
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             instance.stop().await;
             drop((instance, seat));
             shared.stops_running.send_modify(|running| *running -= 1);
