@@ -3,6 +3,7 @@
 //! Owns the table of commands and nothing else: one command is one module. CI runs `verify` and has no checks of its
 //! own.
 
+mod bench;
 mod conformance;
 mod process;
 mod report;
@@ -28,6 +29,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--keep] [python|node|go]...",
         about: "the official client libraries against a real server",
         run: conformance::run,
+    },
+    Command {
+        name: "bench",
+        arguments: "submit|run|idle [options]",
+        about: "figures of a whole node, each beside its limit",
+        run: bench::run,
     },
 ];
 
