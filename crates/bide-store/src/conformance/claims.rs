@@ -7,11 +7,11 @@ use bide_types::{InvocationId, Timestamp};
 
 use super::Subject;
 use super::driver::{
-    Driver, FUNCTION, OTHER_FUNCTION, at, deferred, of, plain, start, task, task_id, with_destinations,
-    with_qualifier,
+    Driver, FUNCTION, OTHER_FUNCTION, at, deferred, of, plain, start, task, task_id, throttle,
+    with_destinations, with_qualifier,
 };
-use crate::batch::{Batch, ClaimReply, Stop, StopReply, SubmitReply};
-use crate::planner::CLAIM_SETTLED_MAX;
+use crate::batch::{Batch, ClaimReply, Claimed, Stop, StopReply, SubmitReply, Transition};
+use crate::planner::{CLAIM_EXAMINED_MAX, CLAIM_SETTLED_MAX};
 
 fn ids(reply: &ClaimReply) -> Vec<InvocationId> {
     reply.claimed.iter().map(|claimed| claimed.invocation.id).collect()
@@ -110,6 +110,28 @@ pub async fn a_claim_settles_a_bounded_number(subject: impl Subject) {
         assert_eq!((reply.settled, reply.next_due, reply.delivery), (settled, next, false));
     }
     assert_eq!(driver.ledger().await.open(), 0);
+}
+
+/// Work that was refused before never expires, so a claim for nothing passes over it; but not for ever.
+pub async fn a_claim_for_nothing_looks_at_a_bounded_number(subject: impl Subject) {
+    let mut driver = Driver::new(subject);
+    driver.submit_all(at(0), vec![plain(); CLAIM_EXAMINED_MAX + 1]).await;
+    let claimed = driver.claim(at(0), usize::MAX / 2).await.claimed;
+    assert_eq!(claimed.len(), CLAIM_EXAMINED_MAX + 1);
+    let refuse = |claimed: &Claimed| Transition {
+        invocation: claimed.invocation.id,
+        command: throttle(claimed.invocation.epoch),
+        result: None,
+    };
+    let transitions = claimed.iter().map(refuse).collect();
+    driver.commit(Batch { now: at(0), transitions, ..Batch::default() }).await;
+    driver.submit(at(600), task("old")).await;
+
+    driver.use_policy(aged(Duration::from_secs(1)));
+    let reply = driver.claim(at(10_000), 0).await;
+    assert_eq!((reply.settled, reply.next_due), (0, Some(at(500))), "the line is not walked to its end");
+    let reply = driver.claim(at(10_000), CLAIM_EXAMINED_MAX + 2).await;
+    assert_eq!((reply.claimed.len(), reply.settled), (CLAIM_EXAMINED_MAX + 1, 1));
 }
 
 pub async fn work_for_a_qualifier_that_is_gone_is_invalid(subject: impl Subject) {

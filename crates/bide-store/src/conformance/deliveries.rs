@@ -9,7 +9,9 @@ use super::Subject;
 use super::driver::{
     Driver, FUNCTION, at, deferred, plain, succeed, task, with_destinations, with_qualifier,
 };
-use crate::batch::{Batch, DeliveryOutcome, PendingDelivery, SettleDelivery, StopReply, TransitionReply};
+use crate::batch::{
+    Batch, DeliveryOutcome, PendingDelivery, SettleDelivery, StopReply, Transition, TransitionReply,
+};
 
 fn driver<S: Subject>(subject: S) -> Driver<S> {
     let mut driver = Driver::new(subject);
@@ -169,4 +171,16 @@ pub async fn two_outcomes_in_one_batch_are_taken_in_turn(subject: impl Subject) 
     assert_eq!(driver.pending_deliveries().await, []);
     assert_eq!(destination(&driver, "job").await, Some(DestinationStatus::Delivered));
     assert_eq!(destination(&driver, "other").await, Some(DestinationStatus::Failed));
+}
+
+pub async fn a_record_is_not_settled_by_the_batch_that_adds_it(subject: impl Subject) {
+    let driver = driver(subject);
+    driver.submit(at(0), task("job")).await;
+    let (id, epoch) = driver.start_one(at(0)).await;
+    let transition = Transition { invocation: id, command: succeed(epoch), result: None };
+    let outcomes = [DeliveryOutcome::RetryAt(at(9)), DeliveryOutcome::Delivered];
+    let deliveries = outcomes.map(|outcome| SettleDelivery { invocation: id, outcome }).into();
+    driver.commit(Batch { now: at(1), transitions: vec![transition], deliveries, ..Batch::default() }).await;
+    let deliveries = driver.pending_deliveries().await;
+    assert_eq!((ids(&deliveries), deliveries[0].attempts, deliveries[0].due), (vec![id], 0, at(1)));
 }

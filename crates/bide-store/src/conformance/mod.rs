@@ -76,6 +76,7 @@ macro_rules! conformance {
                 a_claim_for_nothing_only_drops_what_is_too_old
                 a_claim_settles_what_is_too_old_on_its_way
                 a_claim_settles_a_bounded_number
+                a_claim_for_nothing_looks_at_a_bounded_number
                 work_for_a_qualifier_that_is_gone_is_invalid
                 a_claim_does_not_see_the_submissions_of_its_own_batch
                 a_claim_passes_over_what_its_own_batch_stopped
@@ -92,6 +93,7 @@ macro_rules! conformance {
                 a_success_that_comes_after_the_stop_ends_as_stopped
                 a_settled_task_is_not_changed_by_a_stop
                 a_task_can_be_stopped_in_the_batch_that_submits_it
+                a_stop_after_the_configuration_is_gone_tells_the_destination_known_before
             }
             leases {
                 a_lease_is_listed_when_it_is_of_another_holder_or_has_run_out
@@ -108,6 +110,7 @@ macro_rules! conformance {
                 a_retry_puts_the_record_off_and_counts
                 the_end_of_a_delivery_is_on_the_task
                 two_outcomes_in_one_batch_are_taken_in_turn
+                a_record_is_not_settled_by_the_batch_that_adds_it
             }
             retention {
                 the_largest_event_and_result_are_kept

@@ -129,3 +129,18 @@ pub async fn a_task_can_be_stopped_in_the_batch_that_submits_it(subject: impl Su
     assert_eq!(driver.ledger().await.get(Bucket::Stopped), 1);
     assert_eq!(&driver.pending_deliveries().await[0].payload[..], b"event of job");
 }
+
+pub async fn a_stop_after_the_configuration_is_gone_tells_the_destination_known_before(
+    subject: impl Subject,
+) {
+    let driver = driver(subject);
+    driver.submit_all(at(0), vec![task("seen"), task("new")]).await;
+    let (id, epoch) = driver.start_one(at(0)).await;
+    let stop = |name| Stop { function: FUNCTION, task: task_id(name), policies: Arc::default() };
+    let stops = vec![stop("seen"), stop("new")];
+    let replies = driver.commit(Batch { now: at(1), stops, ..Batch::default() }).await.stops;
+    assert_eq!(replies, [StopReply::Stopping { invocation: id }, StopReply::Stopped { delivery: false }]);
+    driver.apply(at(2), id, Command::FinishStop { epoch }, None).await;
+    let deliveries = driver.pending_deliveries().await;
+    assert_eq!((deliveries.len(), deliveries[0].delivery.target.as_str()), (1, "on-failure"));
+}

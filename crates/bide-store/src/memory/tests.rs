@@ -74,6 +74,23 @@ async fn the_ledger_agrees_with_a_recount_after_every_batch() {
     }
 }
 
+#[tokio::test]
+async fn a_ledger_that_does_not_count_what_is_there_is_reported_as_damage() {
+    let (store, mut script) = (MemoryStore::default(), Script::new(3));
+    let submissions: Vec<_> = std::iter::repeat_with(|| script.next_batch()).take(20).collect();
+    let submissions: Vec<_> = submissions.into_iter().flat_map(|batch| batch.submissions).collect();
+    let now = script.now();
+    store.commit(Batch { now, submissions, ..Batch::default() }).await.expect("the model commits");
+    store.lock().ledgers.clear();
+    let id = *store.lock().records.keys().next().expect("something was submitted");
+    let command = bide_core::Command::Invalidate { reason: "gone".to_owned(), policy: None };
+    let transitions = vec![crate::batch::Transition { invocation: id, command, result: None }];
+    let reply = store.commit(Batch { now, transitions, ..Batch::default() }).await;
+    let Err(StoreError::Damaged { place, reason }) = reply else { panic!("{reply:?}") };
+    assert!(place.starts_with("the ledger of fn-") && reason.contains(&id.to_string()), "{place}: {reason}");
+    assert!(store.lock().records[&id].invocation.settlement().is_none(), "nothing was changed");
+}
+
 /// What a reply tells, in words.
 fn kinds(reply: &BatchReply) -> Vec<String> {
     let mut kinds = Vec::new();
