@@ -9,6 +9,8 @@ use super::tree::{File, Tree};
 
 const NOTES: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
 const UNFINISHED: [&str; 3] = ["todo!", "unimplemented!", "#[ignore"];
+/// In documentation, where the code scanner does not look.
+const IGNORED_EXAMPLE: &str = concat!("```ig", "nore");
 const NAPS: [&str; 2] = ["sleep(", "Sleep("];
 
 const CLOCK: &str = "crates/bide-env/";
@@ -38,6 +40,13 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 
 fn notes(file: &File) -> Vec<Finding> {
     let lines = file.text.lines().enumerate().filter_map(|(index, line)| {
+        if file.is_rust() && line.contains(IGNORED_EXAMPLE) {
+            return Some(Finding::error(
+                &file.path,
+                index + 1,
+                "an example that is never built: make it `text` or run it",
+            ));
+        }
         let note = NOTES.into_iter().find(|note| has_word(line, note))?;
         Some(Finding::error(
             &file.path,
@@ -87,6 +96,12 @@ mod tests {
             assert_eq!(count("crates/x/src/a.rs", &format!("{mark}\nfn a() {{}}\n")), 1, "{mark}");
             assert_eq!(count("crates/x/src/a.rs", &format!("// {mark}\n")), 0, "{mark}");
         }
+    }
+
+    #[test]
+    fn examples_that_are_never_built_are_found() {
+        assert_eq!(count("crates/x/src/a.rs", &format!("//! {IGNORED_EXAMPLE}\n//! a();\n//! ```\n")), 1);
+        assert_eq!(count("crates/x/src/a.rs", "//! ```text\n//! a -> b\n//! ```\n"), 0);
     }
 
     #[test]
