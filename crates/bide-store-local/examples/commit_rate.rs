@@ -96,15 +96,15 @@ async fn submit_round(
         latencies.extend(caller.await??);
     }
     latencies.sort_unstable();
-    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_micros();
+    let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100].as_micros();
     let Stats { flushes, operations, groups, .. } = store.stats();
     assert_eq!(flushes, groups, "one flush for each group");
     println!(
         "{:<26} {:>10.0} {:>9} {:>9} {:>9} {:>9.1}",
         format!("{mode}, {callers} callers"),
         latencies.len() as f64 / ROUND.as_secs_f64(),
-        at(0.5),
-        at(0.99),
+        at(50),
+        at(99),
         flushes,
         operations as f64 / flushes as f64,
     );
@@ -123,7 +123,7 @@ async fn life_round(store: &LocalStore, clock: &Arc<SystemClock>, task: bool) ->
             let function = FunctionId::new(lane + 1);
             let mut settled = 0;
             while clock.monotonic() < end {
-                settled += one_life(&store, &*clock, function, lane << 40 | settled, WIDTH, task).await?;
+                settled += one_life(&store, &clock, function, lane << 40 | settled, WIDTH, task).await?;
             }
             Ok::<_, Error>(settled)
         })

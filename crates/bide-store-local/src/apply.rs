@@ -169,12 +169,17 @@ impl State {
     /// Ids run ahead of acceptance times when the clock steps back. How far at most is what lets a listing by time
     /// end at an id.
     fn note_id_lead(&mut self, invocation: &Invocation) {
-        let lead = invocation.id.get() - InvocationId::first_at(invocation.accepted_at).get();
+        let lead = invocation_lead(invocation);
         if lead > self.id_lead {
             self.id_lead = lead.next_multiple_of(ID_LEAD_STEP);
             self.txn.put(Space::Meta, meta::ID_LEAD_KEY, meta::encode(self.id_lead));
         }
     }
+}
+
+/// How far an id is ahead of the first of the millisecond of its acceptance.
+pub(crate) fn invocation_lead(invocation: &Invocation) -> u64 {
+    invocation.id.get().saturating_sub(InvocationId::first_at(invocation.accepted_at).get())
 }
 
 fn is_pending(invocation: &Invocation) -> bool {

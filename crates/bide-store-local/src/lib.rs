@@ -20,10 +20,14 @@ mod recover;
 mod state;
 mod store;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod txn;
+mod verify;
 mod writer;
 
 pub use directory::OpenError;
 pub use head::HeadLimits;
 pub use store::{LocalStore, Options};
+pub use verify::{Problem, Progress, Report, verify};
 pub use writer::{FaultHook, Step};

@@ -87,7 +87,7 @@ impl Packages {
             if digest.is_some_and(|digest| keep.iter().any(|kept| kept == digest)) {
                 continue;
             }
-            if digest.is_some() || name.ends_with(TEMPORARY_SUFFIX) {
+            if digest.is_some() || Self::is_leftover(&name) {
                 fs::remove_file(self.directory.join(&name))
                     .map_err(|error| failed("remove", &name, &error))?;
                 removed += usize::from(digest.is_some());
@@ -106,6 +106,11 @@ impl Packages {
     /// The digest in a file name, if it is the name of a package.
     pub(crate) fn digest_in(name: &str) -> Option<&str> {
         name.strip_suffix(SUFFIX).filter(|digest| is_digest(digest))
+    }
+
+    /// Whether a crash left this file.
+    pub(crate) fn is_leftover(name: &str) -> bool {
+        name.ends_with(TEMPORARY_SUFFIX)
     }
 
     fn path(&self, digest: &str) -> PathBuf {

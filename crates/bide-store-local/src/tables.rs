@@ -16,7 +16,7 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// Open files that the engine keeps.
 const OPEN_FILES_MAX: usize = 256;
 /// Journals beyond this make the engine flush whatever keeps the oldest alive; bounds the replay when opening.
-const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
+const JOURNAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Background threads: one flushes write buffers, the other compacts.
 const WORKERS: usize = 2;
 

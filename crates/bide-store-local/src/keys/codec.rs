@@ -83,8 +83,3 @@ pub(crate) fn split<const PARTS: usize>(key: &[u8]) -> Result<[u64; PARTS], Unde
     }
     Ok(numbers)
 }
-
-/// An index entry is its key; the value says nothing.
-pub(crate) fn check_empty(value: &[u8]) -> Result<(), Undecodable> {
-    if value.is_empty() { Ok(()) } else { Err(Undecodable::new("an index entry has a value")) }
-}

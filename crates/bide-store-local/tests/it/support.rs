@@ -4,9 +4,16 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use bide_store_local::{FaultHook, HeadLimits, LocalStore, Options, Step};
+use bide_core::{Command, Enqueue, Epoch, Policy, PolicyTable, Run};
+use bide_store::{Batch, Claim, Claimed, Store as _, StoreError, Submission, SubmitReply, Transition};
+use bide_store_local::{FaultHook, HeadLimits, LocalStore, Options, Step, verify};
+use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
+use bytes::Bytes;
 use tempfile::TempDir;
+
+pub(crate) const FUNCTION: FunctionId = FunctionId::new(1);
 
 /// Bounds so small that every queue of a few entries crosses them.
 pub(crate) const TINY: HeadLimits = HeadLimits { refill: 3, max: 5, total: 8 };
@@ -48,4 +55,100 @@ impl Trap {
             Ok(())
         })
     }
+}
+
+/// The moment `millis` after a test begins.
+pub(crate) fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + millis)
+}
+
+pub(crate) fn task_id(number: u64) -> TaskId {
+    TaskId::new(&format!("task-{number}")).expect("a valid id")
+}
+
+/// A task of [`FUNCTION`], due at once.
+pub(crate) fn task(number: u64) -> Submission {
+    let mut submission = plain(number);
+    submission.enqueue.task = Some(task_id(number));
+    submission
+}
+
+pub(crate) fn plain(number: u64) -> Submission {
+    let enqueue = Enqueue {
+        function: FUNCTION,
+        qualifier: Qualifier::latest(),
+        request_id: RequestId::new("request").expect("a valid id"),
+        task: None,
+        delay: Duration::ZERO,
+        hops: 0,
+    };
+    Submission { enqueue, payload: Bytes::from(format!("event {number}")) }
+}
+
+pub(crate) async fn submit(
+    store: &LocalStore,
+    now: Timestamp,
+    submissions: Vec<Submission>,
+) -> Result<Vec<InvocationId>, StoreError> {
+    let reply = store.commit(Batch { now, submissions, ..Batch::default() }).await?;
+    let id = |reply: &SubmitReply| match reply {
+        SubmitReply::Accepted { id, .. } => Some(*id),
+        SubmitReply::Duplicate => None,
+    };
+    Ok(reply.submissions.iter().filter_map(id).collect())
+}
+
+pub(crate) async fn claim(
+    store: &LocalStore,
+    now: Timestamp,
+    max: usize,
+) -> Result<Vec<Claimed>, StoreError> {
+    let claim = Claim {
+        function: FUNCTION,
+        max,
+        policies: Arc::new(PolicyTable([(Qualifier::latest(), Policy::default())].into())),
+        holder: store.holder(),
+        lease_expires_at: now.plus(Duration::from_secs(60)),
+    };
+    let reply = store.commit(Batch { now, claims: vec![claim], ..Batch::default() }).await?;
+    Ok(reply.claims.into_iter().flat_map(|reply| reply.claimed).collect())
+}
+
+/// Applies the same command to all.
+pub(crate) async fn transition(
+    store: &LocalStore,
+    now: Timestamp,
+    claimed: &[Claimed],
+    command: impl Fn(Epoch) -> Command,
+) -> Result<(), StoreError> {
+    let transition = |claimed: &Claimed| Transition {
+        invocation: claimed.invocation.id,
+        command: command(claimed.invocation.epoch),
+        result: Some(Bytes::from_static(b"result")),
+    };
+    let transitions = claimed.iter().map(transition).collect();
+    store.commit(Batch { now, transitions, ..Batch::default() }).await.map(drop)
+}
+
+pub(crate) fn start(epoch: Epoch) -> Command {
+    Command::Start { epoch, instance: InstanceId::new("c-1").expect("a valid id") }
+}
+
+pub(crate) fn succeed(epoch: Epoch) -> Command {
+    Command::Succeed { epoch, run: Run::default() }
+}
+
+/// Claims up to `max`, starts and completes them.
+pub(crate) async fn run(store: &LocalStore, now: Timestamp, max: usize) -> Result<Vec<Claimed>, StoreError> {
+    let claimed = claim(store, now, max).await?;
+    transition(store, now, &claimed, start).await?;
+    transition(store, now, &claimed, succeed).await?;
+    Ok(claimed)
+}
+
+/// # Panics
+/// If anything in a directory that nobody has open does not agree.
+pub(crate) fn assert_sound(path: &Path, context: &str) {
+    let report = verify(path, &mut |_| {}).expect("the store opens");
+    assert!(report.is_sound(), "{context}: {:#?}", report.problems);
 }

@@ -1,0 +1,132 @@
+//! Fixed values that use every variant and field; what the golden files hold.
+
+use std::time::Duration;
+
+use bide_core::{
+    Delivery, DestinationStatus, Epoch, Event, Failure, FunctionError, Invocation, Lease, LeaseHolder, Mode,
+    Outcome, Policy, Refusals, Settlement, Slot, State, Status,
+};
+use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
+
+use crate::keys::deliveries::StoredDelivery;
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + millis)
+}
+
+fn instance() -> InstanceId {
+    InstanceId::new("c-65920000-0001").expect("a valid id")
+}
+
+fn lease() -> Lease {
+    Lease { epoch: Epoch(3), holder: LeaseHolder(7), expires_at: at(90_000) }
+}
+
+fn plain(number: u64, state: State) -> Invocation {
+    Invocation {
+        id: InvocationId::new(InvocationId::first_at(at(0)).get() + number),
+        function: FunctionId::new(1),
+        qualifier: Qualifier::latest(),
+        request_id: RequestId::new("1f0e9a3c-0000-4000-8000-000000000001").expect("a valid id"),
+        mode: Mode::Plain,
+        accepted_at: at(0),
+        not_before: at(2000),
+        hops: 0,
+        epoch: Epoch(0),
+        runs: 0,
+        retries: 0,
+        refusals: None,
+        policy: None,
+        state,
+        destination: DestinationStatus::None,
+    }
+}
+
+fn task(number: u64, state: State, destination: DestinationStatus) -> Invocation {
+    let event = |status, millis, detail: &str| Event { status, at: at(millis), detail: detail.to_owned() };
+    Invocation {
+        qualifier: Qualifier::new("prod").expect("a valid qualifier"),
+        mode: Mode::Task {
+            id: TaskId::new(&format!("task-{number}")).expect("a valid id"),
+            timeline: vec![
+                event(Status::Enqueued, 0, ""),
+                event(Status::Dequeued, 5, ""),
+                event(Status::Retrying, 10, "UnhandledInvocationError"),
+            ],
+        },
+        hops: 2,
+        epoch: Epoch(3),
+        runs: 2,
+        retries: 1,
+        refusals: Some(Refusals { since: at(4), count: 5 }),
+        policy: Some(Policy {
+            retries_max: 3,
+            age_max: Duration::from_millis(86_400_500),
+            on_success: Some("acs:fc:::services/s/functions/good".to_owned()),
+            on_failure: None,
+        }),
+        destination,
+        ..plain(number, state)
+    }
+}
+
+fn settled(number: u64, outcome: Outcome, destination: DestinationStatus) -> Invocation {
+    let settlement = Settlement {
+        outcome,
+        at: at(3000),
+        duration: Duration::from_micros(1_234_567),
+        instance: Some(instance()),
+    };
+    task(number, State::Settled(settlement), destination)
+}
+
+pub(super) fn invocations() -> Vec<Invocation> {
+    use DestinationStatus as Destination;
+    let failed = |failure| Outcome::Failed { failure };
+    vec![
+        plain(1, State::Enqueued),
+        plain(2, State::Backoff { due: at(500) }),
+        plain(3, State::Stopping { lease: lease(), instance: None, since: at(9) }),
+        task(4, State::Dequeued { lease: lease() }, Destination::None),
+        task(5, State::Running { lease: lease(), instance: instance(), since: at(8) }, Destination::None),
+        task(6, State::Retrying { due: at(1000) }, Destination::None),
+        task(
+            7,
+            State::Stopping { lease: lease(), instance: Some(instance()), since: at(8) },
+            Destination::None,
+        ),
+        settled(8, Outcome::Succeeded, Destination::Pending),
+        settled(9, failed(Failure::Function(FunctionError::Handled)), Destination::Delivered),
+        settled(10, failed(Failure::Function(FunctionError::Unhandled)), Destination::Failed),
+        settled(11, failed(Failure::Function(FunctionError::TimedOut)), Destination::None),
+        settled(12, failed(Failure::Function(FunctionError::OutOfMemory)), Destination::None),
+        settled(13, failed(Failure::Throttled), Destination::None),
+        settled(14, failed(Failure::System), Destination::None),
+        settled(15, Outcome::Stopped, Destination::None),
+        settled(16, Outcome::Expired, Destination::None),
+        settled(17, Outcome::Invalid { reason: "no such qualifier".to_owned() }, Destination::None),
+    ]
+}
+
+pub(super) fn deliveries() -> Vec<StoredDelivery> {
+    [Slot::Success, Slot::Failure]
+        .into_iter()
+        .zip(invocations())
+        .map(|(slot, invocation)| StoredDelivery {
+            delivery: Delivery {
+                invocation: invocation.id,
+                function: invocation.function,
+                qualifier: invocation.qualifier,
+                request_id: invocation.request_id,
+                accepted_at: invocation.accepted_at,
+                slot,
+                target: "acs:fc:::services/s/functions/good".to_owned(),
+                outcome: Outcome::Succeeded,
+                invoke_count: 2,
+                hops: 1,
+            },
+            attempts: 4,
+            due: at(7000),
+        })
+        .collect()
+}
