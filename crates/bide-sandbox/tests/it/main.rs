@@ -168,7 +168,8 @@ fn server_to_be_killed() {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let process = spawn(shell("trap '' TERM; while :; do sleep 1000; done")).await;
+        // `exec`: a child of the process would outlive it (`Protection::DescendantsDieWithServer` is missing).
+        let process = spawn(shell("trap '' TERM; exec sleep 1000")).await;
         println!("\nchild {}", process.handle().pid());
         process.handle().exited().await;
     });
