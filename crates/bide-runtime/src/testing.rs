@@ -143,12 +143,15 @@ impl Executor for FakeExecutor {
                 tokio::pin!(changed);
                 changed.as_mut().enable();
                 if let Some(slot) = self.shared.take(&spec) {
-                    break slot;
+                    break Ok(Box::new(slot) as Box<dyn Slot>);
+                }
+                if self.shared.lock().closed {
+                    break Err(Throttled { reason: "the server is shutting down".to_owned() });
                 }
                 changed.await;
             };
             self.shared.lock().waiting -= 1;
-            Ok(Box::new(slot) as Box<dyn Slot>)
+            slot
         })
     }
 
@@ -160,9 +163,12 @@ impl Executor for FakeExecutor {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let mut state = self.shared.lock();
-            state.closed = true;
-            state.held.clear();
+            {
+                let mut state = self.shared.lock();
+                state.closed = true;
+                state.held.clear();
+            }
+            self.shared.changed.notify_waiters();
         })
     }
 

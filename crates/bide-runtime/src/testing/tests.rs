@@ -85,3 +85,12 @@ async fn a_held_attempt_ends_by_release_or_by_cancelling() {
     assert_eq!(two.await.unwrap().result, AttemptResult::Stopped);
     assert!(!fake.release(&RequestId::new("a").unwrap(), done));
 }
+
+#[tokio::test]
+async fn shutdown_turns_away_those_who_wait() {
+    let fake = FakeExecutor::new(1, |_, _| FakeRun::Hold);
+    let spec = spec();
+    let _slot = fake.try_reserve(&spec).unwrap();
+    let (waiting, ()) = tokio::join!(fake.reserve(&spec), fake.shutdown());
+    assert!(waiting.is_err());
+}
