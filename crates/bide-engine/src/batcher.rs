@@ -66,13 +66,14 @@ impl Batcher {
     }
 
     /// Hands in a transition that rides along with the next flush; gives it back when the queue is full.
-    pub(crate) fn ride_along(&self, transition: Transition) -> Result<(), Transition> {
-        self.requests.try_send(Request::Transition(transition, None)).map_err(|error| {
-            match error.into_inner() {
-                Request::Transition(transition, None) => transition,
+    pub(crate) fn ride_along(&self, transition: Transition) -> Option<Transition> {
+        match self.requests.try_send(Request::Transition(transition, None)) {
+            Ok(()) => None,
+            Err(error) => match error.into_inner() {
+                Request::Transition(transition, None) => Some(transition),
                 _ => unreachable!("the request that was handed in comes back"),
-            }
-        })
+            },
+        }
     }
 
     pub(crate) async fn stop(&self, stop: Stop) -> Result<StopReply, StoreError> {

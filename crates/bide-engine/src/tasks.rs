@@ -79,6 +79,10 @@ impl Engine {
             let ledger = self.shared.store.ledger(function.id).await?;
             functions.push((function, ledger));
         }
-        Ok(NodeStatus { store: self.shared.store.stats(), instances: self.shared.executor.stats(), functions })
+        Ok(NodeStatus {
+            store: self.shared.store.stats(),
+            instances: self.shared.executor.stats(),
+            functions,
+        })
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! `SystemClock` is real. `ManualClock` stands still until a test moves it, and then wakes those who wait.
 
+mod precise;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -32,6 +34,8 @@ pub struct SystemClock {
 
 /// A sleep is never longer than this before the wall clock is read again, so that a clock step is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// The runtime's timer counts milliseconds and is late by one or two; this much is left to a precise one.
+const COARSE_MARGIN: Duration = Duration::from_millis(2);
 
 impl SystemClock {
     #[allow(clippy::disallowed_methods)] // the one place that may
@@ -50,8 +54,8 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Timestamp::from_millis(
-            since_epoch.map_or(0, |duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        Timestamp::from_micros(
+            since_epoch.map_or(0, |duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
         )
     }
 
@@ -66,7 +70,11 @@ impl Clock for SystemClock {
                 if left.is_zero() {
                     return;
                 }
-                tokio::time::sleep(left.min(SLEEP_MAX)).await;
+                if left > COARSE_MARGIN {
+                    tokio::time::sleep((left - COARSE_MARGIN).min(SLEEP_MAX)).await;
+                } else if precise::sleep_until(at).await.is_err() {
+                    tokio::time::sleep(left).await;
+                }
             }
         })
     }
@@ -99,7 +107,7 @@ impl Clock for ManualClock {
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.now().as_millis())
+        Duration::from_micros(self.now().as_micros())
     }
 
     fn sleep_until(&self, at: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

@@ -1,4 +1,4 @@
-//! Wall-clock time as whole milliseconds, the unit of every time on the wire.
+//! Wall-clock time: whole microseconds inside, so that a deferral is exact; milliseconds on the wire.
 //!
 //! Owns the arithmetic (saturating, never wrapping) and the RFC 3339 form. Never reads a clock.
 
@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Milliseconds since 1970-01-01T00:00:00Z.
+const MICROS_PER_MILLI: u64 = 1000;
+const MICROS_PER_SECOND: u64 = 1_000_000;
+
+/// Microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
@@ -16,41 +19,51 @@ impl Timestamp {
     pub const MAX: Self = Self(u64::MAX);
 
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
+        Self(millis.saturating_mul(MICROS_PER_MILLI))
     }
 
+    /// Milliseconds since 1970, rounded down.
     pub const fn as_millis(self) -> u64 {
+        self.0 / MICROS_PER_MILLI
+    }
+
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// The later moment; sub-millisecond parts of `duration` round up, so that a wait is never cut short.
+    /// The later moment; parts of `duration` below a microsecond round up, so that a wait is never cut short.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(millis_rounded_up(duration)))
+        Self(self.0.saturating_add(micros_rounded_up(duration)))
     }
 
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(millis_rounded_up(duration)))
+        Self(self.0.saturating_sub(micros_rounded_up(duration)))
     }
 
     /// Time passed since `earlier`; zero if `earlier` is later (clocks may step back).
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
     /// `2024-01-01T00:00:00Z`: RFC 3339 in UTC, cut to whole seconds as the FC API prints it.
     pub fn to_rfc3339(self) -> String {
-        let seconds_of_day = (self.0 / 1000) % 86_400;
-        let (year, month, day) = civil_from_days(self.0 / 86_400_000);
+        let seconds = self.0 / MICROS_PER_SECOND;
+        let seconds_of_day = seconds % 86_400;
+        let (year, month, day) = civil_from_days(seconds / 86_400);
         let (hour, minute, second) = (seconds_of_day / 3600, seconds_of_day / 60 % 60, seconds_of_day % 60);
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 
-fn millis_rounded_up(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+fn micros_rounded_up(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 
 /// Proleptic Gregorian date of a day count since 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level

@@ -57,7 +57,7 @@ struct StartRecord {
 impl StartRecord {
     fn note(&self, invocation: InvocationId, epoch: Epoch, instance: InstanceId) {
         let transition = Transition { invocation, command: Command::Start { epoch, instance }, result: None };
-        if let Err(unsent) = self.shared.batcher.ride_along(transition) {
+        if let Some(unsent) = self.shared.batcher.ride_along(transition) {
             *self.unsent.lock().expect("nobody panics while holding the record") = Some(unsent);
         }
     }

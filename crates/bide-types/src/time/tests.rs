@@ -15,7 +15,8 @@ fn rfc3339_matches_known_moments() {
 
 #[test]
 fn a_wait_is_rounded_up_and_never_wraps() {
-    assert_eq!(Timestamp::from_millis(5).plus(Duration::from_micros(1)).as_millis(), 6);
+    assert_eq!(Timestamp::from_micros(5).plus(Duration::from_nanos(1)).as_micros(), 6);
     assert_eq!(Timestamp::MAX.plus(Duration::from_secs(1)), Timestamp::MAX);
     assert_eq!(Timestamp::from_millis(5).since(Timestamp::from_millis(9)), Duration::ZERO);
+    assert_eq!(Timestamp::from_micros(5999).as_millis(), 5);
 }
