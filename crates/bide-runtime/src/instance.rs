@@ -2,8 +2,8 @@
 //!
 //! Owns the process from the first fork to the last signal, and the verdict on each attempt. An instance that timed
 //! out, was cancelled, crashed or broke the protocol is dead when the attempt's outcome is given, and is never used
-//! again. Never counts instances: `pool` does. A crash of the server kills the process; the next start removes the
-//! scratch directory.
+//! again. Never counts instances: `pool` does. A crash of the server kills the process, but not the processes that it
+//! had started; the next start removes the scratch directory.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! Owns the two internal seams: [`Runtime`] starts an instance, [`Channel`] hands it requests. Adding a runtime means
 //! one folder here and one arm in [`Runtimes::of`]. Never pools, times or kills anything: `instance` and `pool` do.
-//! A crash of the server ends every instance; the agents' files in the cache are written anew at each start.
+//! A crash of the server ends the process of every instance; the agents' files in the cache are written anew at each start.
 
 pub(crate) mod agent;
 mod custom;

@@ -2,7 +2,7 @@
 //!
 //! Owns the one long-lived thread that forks, because the parent-death signal fires when the *thread* that forked
 //! ends, and worker threads of an async runtime come and go. Never waits for a process: `process` does.
-//! When the server is killed, the kernel kills every process started here.
+//! When the server is killed, the kernel kills every process started here, but not their descendants.
 
 use std::ffi::OsString;
 use std::fmt;
