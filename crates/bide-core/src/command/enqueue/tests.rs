@@ -13,8 +13,8 @@ fn the_delay_counts_from_acceptance() {
 }
 
 #[test]
-fn a_fraction_of_a_millisecond_is_never_cut_from_the_delay() {
-    assert_eq!(deferred(Duration::from_micros(1)).due(), Some(at(1)));
+fn a_fraction_of_a_microsecond_is_never_cut_from_the_delay() {
+    assert_eq!(deferred(Duration::from_nanos(1)).due(), Some(at(0).plus(Duration::from_micros(1))));
 }
 
 #[test]
