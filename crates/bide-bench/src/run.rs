@@ -47,42 +47,31 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     functions::deploy(&client).await?;
     warm(&client).await?;
     print("start time, unloaded …");
-    let mut starts = start_times(&client, args.samples).await?;
+    let starts = start_times(&client, args.samples).await?;
     print("lateness of deferred starts …");
-    let mut late = lateness(&client, args.samples).await?;
+    let late = lateness(&client, args.samples).await?;
     print("flood …");
     let (settled_per_second, while_submitting) = flood(&node, &client, args.flood).await?;
+    report(starts, late, settled_per_second, while_submitting);
+    Ok(())
+}
+
+fn report(mut starts: Samples, mut late: Samples, backlog: f64, while_submitting: f64) {
     print("\nno-op Python function, warm; fdatasync before each 202 and for each attempt and settlement");
+    let times = |name: &str, samples: &mut Samples| {
+        vec![name.to_owned(), millis(samples.percentile(50)), millis(samples.percentile(99)), String::new()]
+    };
+    let rate =
+        |name: &str, rate: f64| vec![name.to_owned(), String::new(), String::new(), format!("{rate:.0}")];
     table(
         &["measure", "p50 ms", "p99 ms", "per second"],
         &[
-            vec![
-                "submit to start".to_owned(),
-                millis(starts.percentile(50)),
-                millis(starts.percentile(99)),
-                String::new(),
-            ],
-            vec![
-                "deferred start late by".to_owned(),
-                millis(late.percentile(50)),
-                millis(late.percentile(99)),
-                String::new(),
-            ],
-            vec![
-                "settled, backlog only".to_owned(),
-                String::new(),
-                String::new(),
-                format!("{settled_per_second:.0}"),
-            ],
-            vec![
-                "settled, while submitting".to_owned(),
-                String::new(),
-                String::new(),
-                format!("{while_submitting:.0}"),
-            ],
+            times("submit to start", &mut starts),
+            times("deferred start late by", &mut late),
+            rate("settled, backlog only", backlog),
+            rate("settled, while submitting", while_submitting),
         ],
     );
-    Ok(())
 }
 
 async fn warm(client: &Client) -> anyhow::Result<()> {

@@ -94,27 +94,31 @@ fn request(authority: &str) -> anyhow::Result<Request> {
     })
 }
 
+/// The median of one figure over the rounds.
+fn middle(rounds: &[Pair], value: fn(&Pair) -> f64) -> f64 {
+    median(rounds.iter().map(value).collect())
+}
+
+fn row(connections: usize, rounds: &[Pair]) -> Vec<String> {
+    let time = |value: fn(&Pair) -> f64| micros(Duration::from_secs_f64(middle(rounds, value)));
+    let (submits, bare) = (middle(rounds, |pair| pair.submits), middle(rounds, |pair| pair.bare));
+    vec![
+        connections.to_string(),
+        format!("{submits:.0}"),
+        time(|pair| pair.p50.as_secs_f64()),
+        time(|pair| pair.p99.as_secs_f64()),
+        format!("{:.0}", middle(rounds, |pair| pair.flushes)),
+        format!("{:.1}", middle(rounds, |pair| pair.per_flush)),
+        rounds.iter().map(|pair| pair.extra_groups).sum::<u64>().to_string(),
+        format!("{bare:.0}"),
+        time(|pair| pair.bare_p50.as_secs_f64()),
+        format!("{:.2}", submits / bare),
+    ]
+}
+
 fn report(pairs: &[Vec<Pair>], flush: Duration) {
-    let of = |rounds: &[Pair], value: fn(&Pair) -> f64| median(rounds.iter().map(value).collect());
-    let rows: Vec<Vec<String>> = CONNECTIONS
-        .iter()
-        .zip(pairs)
-        .map(|(connections, rounds)| {
-            let duration = |value: fn(&Pair) -> f64| micros(Duration::from_secs_f64(of(rounds, value)));
-            vec![
-                connections.to_string(),
-                format!("{:.0}", of(rounds, |pair| pair.submits)),
-                duration(|pair| pair.p50.as_secs_f64()),
-                duration(|pair| pair.p99.as_secs_f64()),
-                format!("{:.0}", of(rounds, |pair| pair.flushes)),
-                format!("{:.1}", of(rounds, |pair| pair.per_flush)),
-                rounds.iter().map(|pair| pair.extra_groups).sum::<u64>().to_string(),
-                format!("{:.0}", of(rounds, |pair| pair.bare)),
-                duration(|pair| pair.bare_p50.as_secs_f64()),
-                format!("{:.2}", of(rounds, |pair| pair.submits) / of(rounds, |pair| pair.bare)),
-            ]
-        })
-        .collect();
+    let rows: Vec<Vec<String>> =
+        CONNECTIONS.iter().zip(pairs).map(|(connections, rounds)| row(*connections, rounds)).collect();
     print("\ndurable submits: 1 KiB, signed, fdatasync before each 202 (medians of the rounds)");
     table(
         &[
@@ -131,13 +135,12 @@ fn report(pairs: &[Vec<Pair>], flush: Duration) {
         ],
         &rows,
     );
-    let alone = pairs[0].iter().map(|pair| pair.p50.as_secs_f64()).collect();
-    let floor =
-        flush.as_secs_f64() + median(pairs[0].iter().map(|pair| pair.bare_p50.as_secs_f64()).collect());
+    let alone = middle(&pairs[0], |pair| pair.p50.as_secs_f64());
+    let floor = flush.as_secs_f64() + middle(&pairs[0], |pair| pair.bare_p50.as_secs_f64());
     print(&format!(
         "\nflush of the disk (4 KiB append + fdatasync): p50 {} us; one submit alone takes {:.2} times the flush plus \
          the bare round trip",
         micros(flush),
-        median(alone) / floor
+        alone / floor
     ));
 }

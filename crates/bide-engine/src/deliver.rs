@@ -68,48 +68,51 @@ fn attempt(
     now: Timestamp,
 ) -> (DeliveryOutcome, Option<Submission>) {
     let delivery = &pending.delivery;
-    let give_up = |reason: &str| {
-        tracing::warn!(request_id = %delivery.request_id, target = %delivery.target, reason, "delivery given up");
-        (DeliveryOutcome::GaveUp, None)
-    };
-    let Some(entry) = shared.catalog.by_id(delivery.function) else {
-        return give_up("the function that it is about was deleted");
-    };
-    if delivery.hops >= DESTINATION_HOPS_MAX {
-        return give_up("too many destinations follow on one another");
-    }
-    let target = match arn::parse(&delivery.target) {
-        Ok(arn) => shared.catalog.resolve(
-            arn.account.as_ref().unwrap_or(&entry.function.value.account),
-            arn.service.as_str(),
-            arn.function.as_str(),
-            &arn.qualifier,
-        ),
-        Err(error) => return give_up(&error.to_string()),
-    };
-    match target {
-        Ok(target) => {
-            let function = &entry.function.value;
-            let name = arn::format(
-                &shared.options.region,
-                &function.account,
-                &function.service,
-                &delivery.qualifier,
-                &function.name,
-            );
-            let request_id = request_id(shared.entropy.as_ref());
-            let payload = record::encode(pending, &name);
-            if payload.len() > DESTINATION_RECORD_BYTES_MAX {
-                return give_up("the record is too large");
-            }
-            (
-                DeliveryOutcome::Delivered,
-                Some(destination_submission(&target, request_id, delivery.hops + 1, payload)),
-            )
+    match prepare(shared, pending) {
+        Ok(submission) => (DeliveryOutcome::Delivered, Some(submission)),
+        Err(Failure::Passing(_)) if pending.attempts + 1 < DELIVERY_ATTEMPTS_MAX => {
+            (DeliveryOutcome::RetryAt(now.plus(wait(pending.attempts))), None)
         }
-        Err(error) if pending.attempts + 1 >= DELIVERY_ATTEMPTS_MAX => give_up(&error.to_string()),
-        Err(_) => (DeliveryOutcome::RetryAt(now.plus(wait(pending.attempts))), None),
+        Err(Failure::Passing(reason) | Failure::Lasting(reason)) => {
+            tracing::warn!(request_id = %delivery.request_id, target = %delivery.target, reason, "delivery given up");
+            (DeliveryOutcome::GaveUp, None)
+        }
     }
+}
+
+/// Why a record cannot be delivered now.
+enum Failure {
+    /// It may be possible later.
+    Passing(String),
+    Lasting(String),
+}
+
+/// The invocation of the target with the record of `pending`.
+fn prepare(shared: &Shared, pending: &PendingDelivery) -> Result<Submission, Failure> {
+    let lasting = |reason: &str| Failure::Lasting(reason.to_owned());
+    let delivery = &pending.delivery;
+    let entry = shared
+        .catalog
+        .by_id(delivery.function)
+        .ok_or_else(|| lasting("the function that it is about was deleted"))?;
+    if delivery.hops >= DESTINATION_HOPS_MAX {
+        return Err(lasting("too many destinations follow on one another"));
+    }
+    let function = &entry.function.value;
+    let arn = arn::parse(&delivery.target).map_err(|error| Failure::Lasting(error.to_string()))?;
+    let account = arn.account.as_ref().unwrap_or(&function.account);
+    let target = shared
+        .catalog
+        .resolve(account, arn.service.as_str(), arn.function.as_str(), &arn.qualifier)
+        .map_err(|error| Failure::Passing(error.to_string()))?;
+    let region = &shared.options.region;
+    let name = arn::format(region, &function.account, &function.service, &delivery.qualifier, &function.name);
+    let record = record::encode(pending, &name);
+    if record.len() > DESTINATION_RECORD_BYTES_MAX {
+        return Err(lasting("the record is too large"));
+    }
+    let request_id = request_id(shared.entropy.as_ref());
+    Ok(destination_submission(&target, request_id, delivery.hops + 1, record))
 }
 
 /// Wait after the failed attempt number `attempts` (0 is the first).
