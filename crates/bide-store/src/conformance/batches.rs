@@ -33,7 +33,7 @@ pub async fn operations_of_one_batch_see_those_before_them(subject: impl Subject
 }
 
 /// Waits for all at once.
-async fn join<T>(mut futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+pub(super) async fn join<T>(mut futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
     let mut outputs: Vec<Option<T>> = futures.iter().map(|_| None).collect();
     poll_fn(|context| {
         for (output, future) in outputs.iter_mut().zip(&mut futures) {

@@ -132,7 +132,10 @@ pub async fn a_retry_puts_the_record_off_and_counts(subject: impl Subject) {
     let driver = driver.reopen().await;
     let deliveries = driver.pending_deliveries().await;
     assert_eq!((deliveries[1].attempts, deliveries[1].due), (2, at(1500)));
-    assert_eq!(&deliveries[1].payload[..], b"event of first");
+    assert_eq!(
+        (&deliveries[1].payload[..], &deliveries[1].result[..]),
+        (&b"event of first"[..], &b"result"[..])
+    );
 }
 
 pub async fn the_end_of_a_delivery_is_on_the_task(subject: impl Subject) {

@@ -5,6 +5,8 @@ use std::future::Future;
 use bytes::Bytes;
 
 use super::Faulty;
+use super::batches::join;
+use super::driver::{Driver, FUNCTION, all_tasks, at, every_page, task};
 use super::reads::{Reads, reads};
 use super::script::Script;
 use crate::batch::Batch;
@@ -91,4 +93,51 @@ async fn survivor(
         "{context}: neither without the failed batch ({}) nor with it ({})",
         differences[0], differences[1]
     );
+}
+
+/// Many callers at once, so that a store may write several batches together: each learns the truth about its own.
+pub async fn callers_at_the_time_of_a_fault_are_told_the_truth<S: Faulty, F: Future<Output = S>>(
+    make: impl Fn() -> F,
+) {
+    for commits in 0..4 {
+        let subject = make().await;
+        subject.fail_after(commits);
+        let (acknowledged, refused) = call_until_the_fault(subject.store()).await;
+        let driver = Driver::new(subject.reopen().await);
+        for caller in &acknowledged {
+            assert_eq!(halves(&driver, caller).await, [true, true], "{caller} was acknowledged");
+        }
+        for caller in &refused {
+            let [first, second] = halves(&driver, caller).await;
+            assert_eq!(first, second, "{caller} is half there");
+        }
+        let there = every_page(driver.store(), all_tasks()).await.len() as u64;
+        let ledger = driver.store().ledger(FUNCTION).await.expect("a ledger");
+        assert!(ledger.balances() && ledger.accepted == there, "{there} tasks, {ledger:?}");
+    }
+}
+
+/// Wave after wave of callers, until some are refused: who was acknowledged, and who was not.
+async fn call_until_the_fault(store: &dyn Store) -> (Vec<String>, Vec<String>) {
+    const CALLERS: usize = 12;
+    let (mut acknowledged, mut refused) = (Vec::new(), Vec::new());
+    for wave in 0..10 {
+        let callers: Vec<_> = (0..CALLERS).map(|index| format!("caller-{wave}-{index}")).collect();
+        let batch = |caller: &String| {
+            let submissions = ["a", "b"].map(|half| task(&format!("{caller}-{half}"))).into();
+            Batch { now: at(wave), submissions, ..Batch::default() }
+        };
+        let replies = join(callers.iter().map(|caller| store.commit(batch(caller))).collect()).await;
+        for (caller, reply) in callers.into_iter().zip(replies) {
+            if reply.is_ok() { acknowledged.push(caller) } else { refused.push(caller) }
+        }
+        if !refused.is_empty() {
+            return (acknowledged, refused);
+        }
+    }
+    panic!("the fault never came");
+}
+
+async fn halves<S: Faulty>(driver: &Driver<S>, caller: &str) -> [bool; 2] {
+    [driver.task(&format!("{caller}-a")).await.is_some(), driver.task(&format!("{caller}-b")).await.is_some()]
 }

@@ -175,6 +175,7 @@ macro_rules! conformance_faults {
         $crate::conformance! { @stories $make;
             faults {
                 a_failed_commit_leaves_all_or_nothing_and_no_later_write_succeeds
+                callers_at_the_time_of_a_fault_are_told_the_truth
             }
         }
     };
