@@ -283,7 +283,7 @@ def load(name, what):
     return function
 
 
-def run(call, tag, request_id):
+def run(call, tag):
     """Runs one call and answers it."""
     try:
         result = encode(call())
@@ -300,12 +300,31 @@ def run(call, tag, request_id):
     send(kind, body)
 
 
+class StackDump:
+    """Makes a function that is ended while it runs say in its log where it was; an idle instance ends in silence."""
+
+    def __init__(self):
+        try:
+            import faulthandler
+            self.register = faulthandler.register
+            self.unregister = faulthandler.unregister
+        except ImportError:
+            self.register = self.unregister = lambda *arguments, **options: None
+
+    def __enter__(self):
+        self.register(SIGTERM, chain=True)
+
+    def __exit__(self, *error):
+        self.unregister(SIGTERM)
+
+
 class Agent:
     def __init__(self, config, handler, initializer):
         self.config = config
         self.handler = handler
         self.initializer = initializer
         self.threaded = config.concurrency > 1
+        self.stack_dump = StackDump()
         if self.threaded:
             self.start_threads()
 
@@ -352,10 +371,15 @@ class Agent:
             _current_request = request_id
         context = Context(self.config, request_id, int(retry_count), task_id, span_context, span_baggages)
         if kind == INITIALIZE:
-            run(lambda: self.initializer(context), tag, request_id)
+            call = lambda: self.initializer(context)
         else:
             event, handler = body[6 + size:], self.handler
-            run(lambda: handler(event, context), tag, request_id)
+            call = lambda: handler(event, context)
+        if self.threaded:
+            run(call, tag)
+        else:
+            with self.stack_dump:
+                run(call, tag)
 
 
 # --- start -----------------------------------------------------------------------------------------------------------
@@ -369,12 +393,6 @@ def prepare_process():
     sys.path[0:1] = [_code_dir]
     sys.meta_path.insert(0, LoggingHook())
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    try:
-        import faulthandler
-        # A timed-out function says in its log where it was.
-        faulthandler.register(SIGTERM, chain=True)
-    except (ImportError, ValueError, OSError):
-        pass
 
 
 def main():
