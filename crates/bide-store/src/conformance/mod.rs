@@ -3,7 +3,7 @@
 //! A store implements [`Subject`] (and [`Faulty`], if a write can be made to fail) and expands [`crate::conformance!`]
 //! in its tests, each check on a store of its own:
 //!
-//! ```ignore
+//! ```text
 //! async fn on_disk() -> OnDisk { ... } // an empty store
 //!
 //! bide_store::conformance!(on_disk);
