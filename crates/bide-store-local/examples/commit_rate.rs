@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bide_core::{Command, Enqueue, Policy, PolicyTable, Run};
+use bide_core::{Command, Enqueue, Epoch, Policy, PolicyTable, Run};
 use bide_env::{Clock, SystemClock};
-use bide_store::{Batch, Claim, Stats, Store, Submission, SubmitReply, Transition};
+use bide_store::{Batch, Claim, Claimed, Stats, Store, Submission, SubmitReply, Transition};
 use bide_store_local::{LocalStore, Options};
 use bide_types::{FunctionId, InstanceId, Qualifier, RequestId, TaskId};
 use bytes::Bytes;
@@ -72,25 +72,9 @@ async fn submit_round(
 ) -> Result<(), Error> {
     let numbers = Arc::new(AtomicU64::new(0));
     let end = clock.monotonic() + ROUND;
-    let mut running = Vec::new();
-    for _ in 0..callers {
-        let (store, clock, numbers) = (store.clone(), clock.clone(), numbers.clone());
-        running.push(tokio::spawn(async move {
-            let mut latencies = Vec::new();
-            while clock.monotonic() < end {
-                let number = numbers.fetch_add(1, Ordering::Relaxed);
-                let started = clock.monotonic();
-                let batch = Batch {
-                    now: clock.now(),
-                    submissions: vec![submission(number, task)],
-                    ..Batch::default()
-                };
-                store.commit(batch).await?;
-                latencies.push(clock.monotonic() - started);
-            }
-            Ok::<_, Error>(latencies)
-        }));
-    }
+    let running: Vec<_> = (0..callers)
+        .map(|_| tokio::spawn(submit_until(end, store.clone(), clock.clone(), numbers.clone(), task)))
+        .collect();
     let mut latencies = Vec::new();
     for caller in running {
         latencies.extend(caller.await??);
@@ -109,6 +93,25 @@ async fn submit_round(
         operations as f64 / flushes as f64,
     );
     Ok(())
+}
+
+/// One caller: submits, waits for the answer, submits again. Returns the latencies.
+async fn submit_until(
+    end: Duration,
+    store: LocalStore,
+    clock: Arc<SystemClock>,
+    numbers: Arc<AtomicU64>,
+    task: bool,
+) -> Result<Vec<Duration>, Error> {
+    let mut latencies = Vec::new();
+    while clock.monotonic() < end {
+        let number = numbers.fetch_add(1, Ordering::Relaxed);
+        let started = clock.monotonic();
+        let submissions = vec![submission(FUNCTION, number, task)];
+        store.commit(Batch { now: clock.now(), submissions, ..Batch::default() }).await?;
+        latencies.push(clock.monotonic() - started);
+    }
+    Ok(latencies)
 }
 
 /// Four batches of different steps are under way at once, as in a busy engine.
@@ -151,44 +154,37 @@ async fn one_life(
     width: usize,
     task: bool,
 ) -> Result<u64, Error> {
-    let submissions = (0..width as u64)
-        .map(|number| {
-            let mut submission = submission(first + number, task);
-            submission.enqueue.function = function;
-            submission
-        })
-        .collect();
+    let submissions =
+        (first..).take(width).map(|number| submission(function, number, task)).collect::<Vec<_>>();
     let reply = store.commit(Batch { now: clock.now(), submissions, ..Batch::default() }).await?;
     assert!(reply.submissions.iter().all(|reply| matches!(reply, SubmitReply::Accepted { .. })));
-    let policies = Arc::new(PolicyTable([(Qualifier::latest(), Policy::default())].into()));
     let claim = Claim {
         function,
         max: width,
-        policies,
+        policies: Arc::new(PolicyTable([(Qualifier::latest(), Policy::default())].into())),
         holder: store.holder(),
         lease_expires_at: clock.now().plus(Duration::from_secs(60)),
     };
     let reply = store.commit(Batch { now: clock.now(), claims: vec![claim], ..Batch::default() }).await?;
     let claimed = reply.claims.into_iter().flat_map(|reply| reply.claimed).collect::<Vec<_>>();
-    let transitions = |command: &dyn Fn(bide_core::Epoch) -> Command| {
-        claimed
-            .iter()
-            .map(|claimed| Transition {
-                invocation: claimed.invocation.id,
-                command: command(claimed.invocation.epoch),
-                result: None,
-            })
-            .collect::<Vec<_>>()
-    };
     let instance = InstanceId::new("c-1")?;
-    let starts = transitions(&|epoch| Command::Start { epoch, instance: instance.clone() });
-    let ends = transitions(&|epoch| Command::Succeed { epoch, run: Run::default() });
+    let starts = transitions(&claimed, &|epoch| Command::Start { epoch, instance: instance.clone() });
     store.commit(Batch { now: clock.now(), transitions: starts, ..Batch::default() }).await?;
+    let ends = transitions(&claimed, &|epoch| Command::Succeed { epoch, run: Run::default() });
     store.commit(Batch { now: clock.now(), transitions: ends, ..Batch::default() }).await?;
     Ok(claimed.len() as u64)
 }
 
-fn submission(number: u64, task: bool) -> Submission {
+fn transitions(claimed: &[Claimed], command: &dyn Fn(Epoch) -> Command) -> Vec<Transition> {
+    let transition = |claimed: &Claimed| Transition {
+        invocation: claimed.invocation.id,
+        command: command(claimed.invocation.epoch),
+        result: None,
+    };
+    claimed.iter().map(transition).collect()
+}
+
+fn submission(function: FunctionId, number: u64, task: bool) -> Submission {
     let mut payload = vec![0_u8; PAYLOAD_BYTES];
     // Bytes that do not compress, as real events hardly do in small pieces.
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -201,7 +197,7 @@ fn submission(number: u64, task: bool) -> Submission {
     let text = format!("task-{number:020}");
     Submission {
         enqueue: Enqueue {
-            function: FUNCTION,
+            function,
             qualifier: Qualifier::latest(),
             request_id: RequestId::new(&text).expect("a valid id"),
             task: task.then(|| TaskId::new(&text).expect("a valid id")),

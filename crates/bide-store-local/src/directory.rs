@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use bide_store::StoreError;
 use fjall::PersistMode;
 
+use crate::journal;
 use crate::keys::{Space, meta};
 use crate::recover::number;
 use crate::tables::{Tables, TablesError};
@@ -72,6 +73,7 @@ impl Directory {
         if !store.exists() {
             create(path, &store)?;
         }
+        journal::prepare(&store)?;
         let tables = Tables::open(&store).map_err(|error| engine_error(path, &error))?;
         match number(&tables, meta::FORMAT_KEY)? {
             Some(meta::FORMAT) => Ok(Self { tables, _lock: lock }),

@@ -12,6 +12,7 @@ mod directory;
 mod due_head;
 mod head;
 mod index;
+mod journal;
 mod keys;
 mod packages;
 mod published;

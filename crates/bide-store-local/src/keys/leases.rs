@@ -26,7 +26,7 @@ struct LeaseV1 {
 
 pub(crate) fn encode(lease: &LeaseRef) -> UserValue {
     let mirror =
-        LeaseV1 { epoch: lease.epoch.0, holder: lease.holder.0, expires_at: lease.expires_at.as_millis() };
+        LeaseV1 { epoch: lease.epoch.0, holder: lease.holder.0, expires_at: lease.expires_at.as_micros() };
     codec::encode(VERSION, &mirror)
 }
 
@@ -36,6 +36,6 @@ pub(crate) fn decode(invocation: InvocationId, value: &[u8]) -> Result<LeaseRef,
         invocation,
         epoch: Epoch(mirror.epoch),
         holder: LeaseHolder(mirror.holder),
-        expires_at: Timestamp::from_millis(mirror.expires_at),
+        expires_at: Timestamp::from_micros(mirror.expires_at),
     })
 }

@@ -1,7 +1,7 @@
 //! `outbox`: the order in which destination records are due; the records are in `deliveries`.
 //!
 //! ```text
-//! key    due (8, milliseconds), id (8)
+//! key    due (8, microseconds), id (8)
 //! value  empty
 //! ```
 

@@ -1,7 +1,7 @@
 //! `queue`: what waits, per function in the order in which it is due.
 //!
 //! ```text
-//! key    function (8), due (8, milliseconds), id (8)
+//! key    function (8), due (8, microseconds), id (8)
 //! value  empty
 //! ```
 //!
@@ -14,12 +14,12 @@ use bide_types::{FunctionId, InvocationId, Timestamp};
 use super::codec::{self, Undecodable};
 
 pub(crate) fn key(function: FunctionId, (due, id): QueuePosition) -> [u8; 24] {
-    codec::join([function.get(), due.as_millis(), id.get()])
+    codec::join([function.get(), due.as_micros(), id.get()])
 }
 
 pub(crate) fn parse_key(key: &[u8]) -> Result<(FunctionId, QueuePosition), Undecodable> {
     let [function, due, id] = codec::split(key)?;
-    Ok((FunctionId::new(function), (Timestamp::from_millis(due), InvocationId::new(id))))
+    Ok((FunctionId::new(function), (Timestamp::from_micros(due), InvocationId::new(id))))
 }
 
 /// The greatest key of a function.

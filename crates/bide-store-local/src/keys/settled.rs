@@ -3,7 +3,7 @@
 //! A task whose destination record is still to be delivered is not in it.
 //!
 //! ```text
-//! key    time of settlement (8, milliseconds), id (8)
+//! key    time of settlement (8, microseconds), id (8)
 //! value  empty
 //! ```
 
@@ -13,10 +13,10 @@ use bide_types::{InvocationId, Timestamp};
 use super::codec::{self, Undecodable};
 
 pub(crate) fn key((at, id): QueuePosition) -> [u8; 16] {
-    codec::join([at.as_millis(), id.get()])
+    codec::join([at.as_micros(), id.get()])
 }
 
 pub(crate) fn parse_key(key: &[u8]) -> Result<QueuePosition, Undecodable> {
     let [at, id] = codec::split(key)?;
-    Ok((Timestamp::from_millis(at), InvocationId::new(id)))
+    Ok((Timestamp::from_micros(at), InvocationId::new(id)))
 }

@@ -30,11 +30,11 @@ impl<'a> From<&'a StoredDelivery> for DeliveryV1<'a> {
         let delivery = &stored.delivery;
         Self {
             attempts: stored.attempts,
-            due: stored.due.as_millis(),
+            due: stored.due.as_micros(),
             function: delivery.function.get(),
             qualifier: delivery.qualifier.as_str(),
             request_id: delivery.request_id.as_str(),
-            accepted_at: delivery.accepted_at.as_millis(),
+            accepted_at: delivery.accepted_at.as_micros(),
             slot: numbers::slot(delivery.slot),
             target: &delivery.target,
             outcome: OutcomeV1::from(&delivery.outcome),
@@ -51,13 +51,13 @@ impl DeliveryV1<'_> {
             function: FunctionId::new(self.function),
             qualifier: super::invocation::text(self.qualifier)?,
             request_id: super::invocation::text(self.request_id)?,
-            accepted_at: Timestamp::from_millis(self.accepted_at),
+            accepted_at: Timestamp::from_micros(self.accepted_at),
             slot: numbers::to_slot(self.slot)?,
             target: self.target.to_owned(),
             outcome: self.outcome.into_domain()?,
             invoke_count: self.invoke_count,
             hops: self.hops,
         };
-        Ok(StoredDelivery { delivery, attempts: self.attempts, due: Timestamp::from_millis(self.due) })
+        Ok(StoredDelivery { delivery, attempts: self.attempts, due: Timestamp::from_micros(self.due) })
     }
 }

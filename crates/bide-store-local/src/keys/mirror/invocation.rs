@@ -128,15 +128,15 @@ impl<'a> From<&'a Invocation> for InvocationV1<'a> {
             qualifier: invocation.qualifier.as_str(),
             request_id: invocation.request_id.as_str(),
             mode: ModeV1::from(&invocation.mode),
-            accepted_at: invocation.accepted_at.as_millis(),
-            not_before: invocation.not_before.as_millis(),
+            accepted_at: invocation.accepted_at.as_micros(),
+            not_before: invocation.not_before.as_micros(),
             hops: invocation.hops,
             epoch: invocation.epoch.0,
             runs: invocation.runs,
             retries: invocation.retries,
             refusals: invocation
                 .refusals
-                .map(|refusals| RefusalsV1 { since: refusals.since.as_millis(), count: refusals.count }),
+                .map(|refusals| RefusalsV1 { since: refusals.since.as_micros(), count: refusals.count }),
             policy: invocation.policy.as_ref().map(PolicyV1::from),
             state: StateV1::from(&invocation.state),
             destination: numbers::destination(invocation.destination),
@@ -152,14 +152,14 @@ impl InvocationV1<'_> {
             qualifier: text(self.qualifier)?,
             request_id: text(self.request_id)?,
             mode: self.mode.into_domain()?,
-            accepted_at: Timestamp::from_millis(self.accepted_at),
-            not_before: Timestamp::from_millis(self.not_before),
+            accepted_at: Timestamp::from_micros(self.accepted_at),
+            not_before: Timestamp::from_micros(self.not_before),
             hops: self.hops,
             epoch: Epoch(self.epoch),
             runs: self.runs,
             retries: self.retries,
             refusals: self.refusals.map(|refusals| Refusals {
-                since: Timestamp::from_millis(refusals.since),
+                since: Timestamp::from_micros(refusals.since),
                 count: refusals.count,
             }),
             policy: self.policy.map(PolicyV1::into_domain),
@@ -179,7 +179,7 @@ impl<'a> From<&'a Mode> for ModeV1<'a> {
                     .iter()
                     .map(|event| EventV1 {
                         status: numbers::status(event.status),
-                        at: event.at.as_millis(),
+                        at: event.at.as_micros(),
                         detail: &event.detail,
                     })
                     .collect(),
@@ -204,7 +204,7 @@ impl EventV1<'_> {
     fn into_domain(self) -> Result<Event, Undecodable> {
         Ok(Event {
             status: numbers::to_status(self.status)?,
-            at: Timestamp::from_millis(self.at),
+            at: Timestamp::from_micros(self.at),
             detail: self.detail.to_owned(),
         })
     }
@@ -247,7 +247,7 @@ impl DurationV1 {
 
 impl From<&Lease> for LeaseV1 {
     fn from(lease: &Lease) -> Self {
-        Self { epoch: lease.epoch.0, holder: lease.holder.0, expires_at: lease.expires_at.as_millis() }
+        Self { epoch: lease.epoch.0, holder: lease.holder.0, expires_at: lease.expires_at.as_micros() }
     }
 }
 
@@ -256,7 +256,7 @@ impl LeaseV1 {
         Lease {
             epoch: Epoch(self.epoch),
             holder: LeaseHolder(self.holder),
-            expires_at: Timestamp::from_millis(self.expires_at),
+            expires_at: Timestamp::from_micros(self.expires_at),
         }
     }
 }
@@ -266,19 +266,19 @@ impl<'a> From<&'a State> for StateV1<'a> {
         match state {
             State::Enqueued => Self::Enqueued,
             State::Dequeued { lease } => Self::Dequeued { lease: lease.into() },
-            State::Backoff { due } => Self::Backoff { due: due.as_millis() },
+            State::Backoff { due } => Self::Backoff { due: due.as_micros() },
             State::Running { lease, instance, since } => {
-                Self::Running { lease: lease.into(), instance: instance.as_str(), since: since.as_millis() }
+                Self::Running { lease: lease.into(), instance: instance.as_str(), since: since.as_micros() }
             }
-            State::Retrying { due } => Self::Retrying { due: due.as_millis() },
+            State::Retrying { due } => Self::Retrying { due: due.as_micros() },
             State::Stopping { lease, instance, since } => Self::Stopping {
                 lease: lease.into(),
                 instance: instance.as_ref().map(|instance| instance.as_str()),
-                since: since.as_millis(),
+                since: since.as_micros(),
             },
             State::Settled(settlement) => Self::Settled(SettlementV1 {
                 outcome: (&settlement.outcome).into(),
-                at: settlement.at.as_millis(),
+                at: settlement.at.as_micros(),
                 duration: settlement.duration.into(),
                 instance: settlement.instance.as_ref().map(|instance| instance.as_str()),
             }),
@@ -291,21 +291,21 @@ impl StateV1<'_> {
         Ok(match self {
             Self::Enqueued => State::Enqueued,
             Self::Dequeued { lease } => State::Dequeued { lease: lease.into_domain() },
-            Self::Backoff { due } => State::Backoff { due: Timestamp::from_millis(due) },
+            Self::Backoff { due } => State::Backoff { due: Timestamp::from_micros(due) },
             Self::Running { lease, instance, since } => State::Running {
                 lease: lease.into_domain(),
                 instance: text(instance)?,
-                since: Timestamp::from_millis(since),
+                since: Timestamp::from_micros(since),
             },
-            Self::Retrying { due } => State::Retrying { due: Timestamp::from_millis(due) },
+            Self::Retrying { due } => State::Retrying { due: Timestamp::from_micros(due) },
             Self::Stopping { lease, instance, since } => State::Stopping {
                 lease: lease.into_domain(),
                 instance: optional(instance)?,
-                since: Timestamp::from_millis(since),
+                since: Timestamp::from_micros(since),
             },
             Self::Settled(settlement) => State::Settled(Settlement {
                 outcome: settlement.outcome.into_domain()?,
-                at: Timestamp::from_millis(settlement.at),
+                at: Timestamp::from_micros(settlement.at),
                 duration: settlement.duration.into_domain(),
                 instance: optional(settlement.instance)?,
             }),

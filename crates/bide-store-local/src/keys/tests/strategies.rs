@@ -15,11 +15,11 @@ use proptest::prelude::*;
 use crate::keys::deliveries::StoredDelivery;
 
 pub(super) fn moment() -> impl Strategy<Value = Timestamp> {
-    any::<u64>().prop_map(Timestamp::from_millis)
+    any::<u64>().prop_map(Timestamp::from_micros)
 }
 
 pub(super) fn position() -> impl Strategy<Value = QueuePosition> {
-    (0_u64..6, 0_u64..6).prop_map(|(at, id)| (Timestamp::from_millis(at), InvocationId::new(id)))
+    (0_u64..6, 0_u64..6).prop_map(|(at, id)| (Timestamp::from_micros(at), InvocationId::new(id)))
 }
 
 pub(super) fn status() -> impl Strategy<Value = Status> {
