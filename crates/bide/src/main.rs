@@ -29,6 +29,7 @@ enum Command {
     Functions(commands::functions::Args),
     Invoke(commands::invoke::Args),
     Tasks(commands::tasks::Args),
+    Verify(commands::verify::Args),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Functions(args) => commands::functions::run(args),
         Command::Invoke(args) => commands::invoke::run(args),
         Command::Tasks(args) => commands::tasks::run(args),
+        Command::Verify(args) => commands::verify::run(&args),
     };
     output::exit_code(done)
 }

@@ -8,6 +8,7 @@ pub(crate) mod functions;
 pub(crate) mod invoke;
 pub(crate) mod serve;
 pub(crate) mod tasks;
+pub(crate) mod verify;
 
 use std::str::FromStr;
 
