@@ -66,7 +66,7 @@ fn generate(path: &Path, entropy: &dyn Entropy) -> anyhow::Result<Credential> {
     let account = AccountId::new(DEFAULT_ACCOUNT).expect("the default account is valid");
     let access_key_id = format!("BIDE{}", random_text::<KEY_ID_BYTES>(entropy));
     let secret = Secret::new(&random_text::<SECRET_BYTES>(entropy));
-    let text = toml::to_string(&CredentialEntry::new(&account, &access_key_id, &secret))
+    let text = toml::to_string(&CredentialEntry::table(&account, &access_key_id, &secret))
         .expect("three strings can be written as TOML");
     let write = || {
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;

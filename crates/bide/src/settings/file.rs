@@ -60,7 +60,7 @@ impl CredentialEntry {
         )
     }
 
-    pub(super) fn new(account: &AccountId, access_key_id: &str, secret: &Secret) -> toml::Table {
+    pub(super) fn table(account: &AccountId, access_key_id: &str, secret: &Secret) -> toml::Table {
         let mut table = toml::Table::new();
         table.insert("account_id".to_owned(), account.as_str().into());
         table.insert("access_key_id".to_owned(), access_key_id.into());
