@@ -65,11 +65,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         let function = put_function(&client, &args.function, &fields(&args, &zip)).await?;
         match args.output {
             Format::Json => output::json(&function),
-            Format::Text => output::line(&format!(
-                "deployed {}, {} bytes of code",
-                args.function.path(),
-                function["codeSize"]
-            )),
+            Format::Text => {
+                output::line(&format!("deployed {}, {} bytes of code", args.function, function["codeSize"]))
+            }
         }
         Ok(())
     })

@@ -37,6 +37,12 @@ impl FromStr for FunctionPath {
     }
 }
 
+impl std::fmt::Display for FunctionPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.service, self.function)
+    }
+}
+
 impl FunctionPath {
     /// The path of the function in the API.
     pub(crate) fn path(&self) -> String {

@@ -22,7 +22,8 @@ pub(crate) use credentials::{from_environment, stored};
 const LISTEN_DEFAULT: &str = "127.0.0.1:8700";
 /// Where data is kept by default, under the working directory.
 pub(crate) const DATA_DIR_DEFAULT: &str = "./bide-data";
-const LOG_FILTER_DEFAULT: &str = "info";
+/// The storage engine tells at `info` what concerns only those who work on it.
+const LOG_FILTER_DEFAULT: &str = "info,fjall=warn,lsm_tree=warn";
 
 /// Where settings are given by hand.
 #[derive(Args, Clone, Debug, Default)]
@@ -42,7 +43,7 @@ pub(crate) struct Flags {
     /// Form of the log
     #[arg(long, env = "BIDE_LOG_FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
-    /// What is logged, e.g. `info` or `bide_engine=debug` [default: info]
+    /// What is logged, e.g. `warn` or `info,bide_engine=debug` [default: info,fjall=warn,lsm_tree=warn]
     #[arg(long, env = "BIDE_LOG_FILTER")]
     pub(crate) log_filter: Option<String>,
     /// Seconds that a shutdown waits for running functions [default: 30]
