@@ -19,7 +19,7 @@ impl Catalog {
         now: Timestamp,
         change: impl FnOnce(&mut AsyncInvokeConfig) + Send,
     ) -> Result<Versioned<AsyncInvokeConfig>, Error> {
-        let _changing = self.changing.lock().await;
+        let changing = self.begin().await;
         let target = self.refresh(target)?;
         let current = target.async_config();
         let mut config = current.map_or_else(|| empty(&target, now), |config| config.value.as_ref().clone());
@@ -32,19 +32,23 @@ impl Catalog {
             expected: current.map_or(Expected::Absent, |config| Expected::Revision(config.revision)),
             value: Some(encode(&config)),
         };
-        let revision = self.commit(vec![write]).await?;
-        let config = Versioned { value: Arc::new(config), revision };
-        self.view_mut().put_config(config.clone(), &self.region);
-        Ok(config)
+        self.commit(changing, vec![write], |view, revision| {
+            let config = Versioned { value: Arc::new(config), revision };
+            view.put_config(config.clone());
+            config
+        })
+        .await
     }
 
     pub(crate) async fn delete_async_config(&self, target: &Target) -> Result<(), Error> {
-        let _changing = self.changing.lock().await;
+        let changing = self.begin().await;
         let target = self.refresh(target)?;
-        let config = target.async_config().ok_or_else(|| no_config(&target))?;
-        self.commit(vec![removal(config_key_of(&config.value), config.revision)]).await?;
-        self.view_mut().remove_config(config.value.function, &target.qualifier, &self.region);
-        Ok(())
+        let config = target.async_config().ok_or_else(|| no_config(&target))?.clone();
+        let write = removal(config_key_of(&config.value), config.revision);
+        self.commit(changing, vec![write], move |view, _| {
+            view.remove_config(config.value.function, &config.value.qualifier);
+        })
+        .await
     }
 
     fn refresh(&self, target: &Target) -> Result<Target, Error> {

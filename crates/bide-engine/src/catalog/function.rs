@@ -10,13 +10,14 @@ use bide_types::resource::Function;
 use bide_types::{AccountId, FunctionId, Timestamp};
 
 use super::stored::{config_key_of, encode, function_key, function_sequence_key};
+use super::view::View;
 use super::{Catalog, FunctionEntry, Listing, Versioned, expected, page, removal};
 use crate::error::Error;
 
 impl Catalog {
     /// Creates a function; its id and revision are assigned here, whatever `function` says.
     pub(crate) async fn create_function(&self, mut function: Function) -> Result<Versioned<Function>, Error> {
-        let _changing = self.changing.lock().await;
+        let changing = self.begin().await;
         let sequence = {
             let view = self.view();
             let service = view.service(&function.account, function.service.as_str())?;
@@ -39,9 +40,11 @@ impl Catalog {
             value: Some(encode(&id)),
         };
         let write = ControlWrite { expected: Expected::Absent, ..function_write(&function) };
-        let revision = self.commit(vec![next, write]).await?;
-        self.view_mut().sequence = Some((id, sequence.map_or(0, |(_, revision)| revision) + 1));
-        Ok(self.show_function(function, revision))
+        self.commit(changing, vec![next, write], move |view, revision| {
+            view.sequence = Some((id, sequence.map_or(0, |(_, revision)| revision) + 1));
+            show(view, function, revision)
+        })
+        .await
     }
 
     pub(crate) fn function(
@@ -60,21 +63,14 @@ impl Catalog {
         revision: Option<u64>,
         now: Timestamp,
     ) -> Result<Versioned<Function>, Error> {
-        let _changing = self.changing.lock().await;
+        let changing = self.begin().await;
         let current = self.function(&function.account, function.service.as_str(), function.name.as_str())?;
         function.id = current.value.id;
         function.created_at = current.value.created_at;
         function.revision = current.value.revision + 1;
         function.modified_at = now;
         let write = ControlWrite { expected: expected(revision), ..function_write(&function) };
-        let revision = self.commit(vec![write]).await?;
-        Ok(self.show_function(function, revision))
-    }
-
-    fn show_function(&self, function: Function, revision: u64) -> Versioned<Function> {
-        let function = Versioned { value: Arc::new(function), revision };
-        self.view_mut().put_function(function.clone(), &self.region);
-        function
+        self.commit(changing, vec![write], |view, revision| show(view, function, revision)).await
     }
 
     /// Deletes a function and its asynchronous configurations; returns its id.
@@ -85,7 +81,7 @@ impl Catalog {
         function: &str,
         revision: Option<u64>,
     ) -> Result<FunctionId, Error> {
-        let _changing = self.changing.lock().await;
+        let changing = self.begin().await;
         let entry = Arc::clone(self.view().function(account, service, function)?);
         let current = &entry.function;
         if revision.is_some_and(|revision| revision != current.revision) {
@@ -95,9 +91,11 @@ impl Catalog {
         writes.extend(
             entry.configs.values().map(|config| removal(config_key_of(&config.value), config.revision)),
         );
-        self.commit(writes).await?;
-        self.view_mut().remove_function(&current.value);
-        Ok(current.value.id)
+        self.commit(changing, writes, move |view, _| {
+            view.remove_function(&entry.function.value);
+            entry.function.value.id
+        })
+        .await
     }
 
     pub(crate) fn functions(
@@ -117,6 +115,12 @@ impl Catalog {
         let Some(services) = view.accounts.get(account) else { return Vec::new() };
         services.values().flat_map(|service| service.functions.values().cloned()).collect()
     }
+}
+
+fn show(view: &mut View, function: Function, revision: u64) -> Versioned<Function> {
+    let function = Versioned { value: Arc::new(function), revision };
+    view.put_function(function.clone());
+    function
 }
 
 fn function_write(function: &Function) -> ControlWrite {

@@ -63,11 +63,13 @@ pub(crate) struct FunctionEntry {
 
 pub(crate) struct Catalog {
     batcher: Batcher,
-    region: String,
-    view: RwLock<View>,
+    view: Arc<RwLock<View>>,
     /// Serialises changes, so that a check and the change it allows are not interleaved with another.
-    changing: tokio::sync::Mutex<()>,
+    changing: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// The right to change something.
+type Changing = tokio::sync::OwnedMutexGuard<()>;
 
 impl Target {
     pub fn function(&self) -> &Arc<Function> {
@@ -95,12 +97,12 @@ impl Catalog {
     /// # Errors
     /// When the store cannot be read, or holds an object that cannot be understood.
     pub(crate) async fn load(store: &dyn Store, batcher: Batcher, region: String) -> Result<Self, LoadError> {
-        let mut view = View::default();
+        let mut view = View::new(region);
         for (key, object) in store.controls().await? {
             view.load(&key, &object)?;
         }
-        view.link(&region);
-        Ok(Self { batcher, region, view: RwLock::new(view), changing: tokio::sync::Mutex::new(()) })
+        view.link();
+        Ok(Self { batcher, view: Arc::new(RwLock::new(view)), changing: Arc::default() })
     }
 
     /// Finds what a call is addressed to.
@@ -137,13 +139,25 @@ impl Catalog {
         self.view.read().expect("nobody panics while changing the view")
     }
 
-    fn view_mut(&self) -> std::sync::RwLockWriteGuard<'_, View> {
-        self.view.write().expect("nobody panics while changing the view")
+    async fn begin(&self) -> Changing {
+        Arc::clone(&self.changing).lock_owned().await
     }
 
-    /// Stores one change; returns the revision of its last write.
-    async fn commit(&self, writes: Vec<ControlWrite>) -> Result<u64, Error> {
-        self.batcher.control(ControlChange { writes }).await?.map_err(|_| Error::Conflict)
+    /// Stores one change and then shows it in the view; `show` is given the revision of the last write. Both happen
+    /// even if the caller goes away meanwhile, or the view would contradict the store until the next start.
+    async fn commit<T: Send + 'static>(
+        &self,
+        changing: Changing,
+        writes: Vec<ControlWrite>,
+        show: impl FnOnce(&mut View, u64) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (batcher, view) = (self.batcher.clone(), Arc::clone(&self.view));
+        let change = tokio::spawn(async move {
+            let _changing = changing;
+            let revision = batcher.control(ControlChange { writes }).await?.map_err(|_| Error::Conflict)?;
+            Ok(show(&mut view.write().expect("nobody panics while changing the view"), revision))
+        });
+        change.await.unwrap_or_else(|_| Err(Error::System("the change broke off".to_owned())))
     }
 }
 

@@ -8,12 +8,12 @@ use bide_types::resource::Service;
 use bide_types::{AccountId, Timestamp};
 
 use super::stored::{encode, service_key};
-use super::{Catalog, Listing, Versioned, expected, page, removal};
+use super::{Catalog, Changing, Listing, Versioned, expected, page, removal};
 use crate::error::Error;
 
 impl Catalog {
     pub(crate) async fn create_service(&self, service: Service) -> Result<Versioned<Service>, Error> {
-        let _changing = self.changing.lock().await;
+        let changing = self.begin().await;
         {
             let view = self.view();
             let services = view.accounts.get(&service.account);
@@ -26,7 +26,7 @@ impl Catalog {
                 )));
             }
         }
-        self.write_service(service, Expected::Absent).await
+        self.write_service(changing, service, Expected::Absent).await
     }
 
     pub(crate) fn service(&self, account: &AccountId, name: &str) -> Result<Versioned<Service>, Error> {
@@ -40,19 +40,26 @@ impl Catalog {
         revision: Option<u64>,
         now: Timestamp,
     ) -> Result<Versioned<Service>, Error> {
-        let _changing = self.changing.lock().await;
+        let changing = self.begin().await;
         self.service(&service.account, service.name.as_str())?;
         service.modified_at = now;
-        self.write_service(service, expected(revision)).await
+        self.write_service(changing, service, expected(revision)).await
     }
 
-    async fn write_service(&self, service: Service, expected: Expected) -> Result<Versioned<Service>, Error> {
+    async fn write_service(
+        &self,
+        changing: Changing,
+        service: Service,
+        expected: Expected,
+    ) -> Result<Versioned<Service>, Error> {
         let key = service_key(&service.account, &service.name);
         let write = ControlWrite { key, expected, value: Some(encode(&service)) };
-        let revision = self.commit(vec![write]).await?;
-        let service = Versioned { value: Arc::new(service), revision };
-        self.view_mut().put_service(service.clone());
-        Ok(service)
+        self.commit(changing, vec![write], |view, revision| {
+            let service = Versioned { value: Arc::new(service), revision };
+            view.put_service(service.clone());
+            service
+        })
+        .await
     }
 
     /// Deletes an empty service.
@@ -62,7 +69,7 @@ impl Catalog {
         name: &str,
         revision: Option<u64>,
     ) -> Result<(), Error> {
-        let _changing = self.changing.lock().await;
+        let changing = self.begin().await;
         let service = {
             let view = self.view();
             let entry = view.service(account, name)?;
@@ -75,9 +82,11 @@ impl Catalog {
             return Err(Error::Conflict);
         }
         let key = service_key(account, &service.value.name);
-        self.commit(vec![removal(key, service.revision)]).await?;
-        self.view_mut().remove_service(account, &service.value.name);
-        Ok(())
+        let write = removal(key, service.revision);
+        self.commit(changing, vec![write], move |view, _| {
+            view.remove_service(&service.value.account, &service.value.name);
+        })
+        .await
     }
 
     pub(crate) fn services(

@@ -18,6 +18,8 @@ use crate::error::Error;
 
 #[derive(Default)]
 pub(super) struct View {
+    /// Of every function, as its code sees it.
+    region: String,
     pub(super) accounts: HashMap<AccountId, BTreeMap<ServiceName, ServiceEntry>>,
     pub(super) by_id: HashMap<FunctionId, Arc<FunctionEntry>>,
     /// Last function id given, and the revision of the object that holds it.
@@ -33,6 +35,10 @@ pub(super) struct ServiceEntry {
 }
 
 impl View {
+    pub(super) fn new(region: String) -> Self {
+        Self { region, ..Self::default() }
+    }
+
     /// Takes in one stored object; [`View::link`] must follow the last.
     pub(super) fn load(&mut self, key: &ControlKey, object: &ControlObject) -> Result<(), LoadError> {
         let damaged = |source| LoadError::Object { key: key.as_str().to_owned(), source };
@@ -58,12 +64,12 @@ impl View {
         Ok(())
     }
 
-    pub(super) fn link(&mut self, region: &str) {
+    pub(super) fn link(&mut self) {
         for function in std::mem::take(&mut self.loading_functions) {
-            self.put_function(function, region);
+            self.put_function(function);
         }
         for config in std::mem::take(&mut self.loading) {
-            self.put_config(config, region);
+            self.put_config(config);
         }
     }
 
@@ -103,25 +109,25 @@ impl View {
         }
     }
 
-    pub(super) fn put_function(&mut self, function: Versioned<Function>, region: &str) {
+    pub(super) fn put_function(&mut self, function: Versioned<Function>) {
         let configs =
             self.by_id.get(&function.value.id).map(|entry| entry.configs.clone()).unwrap_or_default();
-        self.put_entry(function, configs, region);
+        self.put_entry(function, configs);
     }
 
-    pub(super) fn put_config(&mut self, config: Versioned<AsyncInvokeConfig>, region: &str) {
+    pub(super) fn put_config(&mut self, config: Versioned<AsyncInvokeConfig>) {
         // A configuration is removed in the same commit as its function, so none is ever left without one.
         let Some(entry) = self.by_id.get(&config.value.function).cloned() else { return };
         let mut configs = entry.configs.clone();
         configs.insert(config.value.qualifier.clone(), config);
-        self.put_entry(entry.function.clone(), configs, region);
+        self.put_entry(entry.function.clone(), configs);
     }
 
-    pub(super) fn remove_config(&mut self, function: FunctionId, qualifier: &Qualifier, region: &str) {
+    pub(super) fn remove_config(&mut self, function: FunctionId, qualifier: &Qualifier) {
         let Some(entry) = self.by_id.get(&function).cloned() else { return };
         let mut configs = entry.configs.clone();
         configs.remove(qualifier);
-        self.put_entry(entry.function.clone(), configs, region);
+        self.put_entry(entry.function.clone(), configs);
     }
 
     pub(super) fn remove_function(&mut self, function: &Function) {
@@ -137,7 +143,6 @@ impl View {
         &mut self,
         function: Versioned<Function>,
         configs: BTreeMap<Qualifier, Versioned<AsyncInvokeConfig>>,
-        region: &str,
     ) {
         let value = Arc::clone(&function.value);
         let Some(service) = self.accounts.get_mut(&value.account).and_then(|all| all.get_mut(&value.service))
@@ -148,7 +153,7 @@ impl View {
             function: Arc::clone(&value),
             qualifier: Qualifier::latest(),
             version_id: String::new(),
-            region: region.to_owned(),
+            region: self.region.clone(),
             role_arn: service.service.value.role.clone(),
         });
         let policies = Arc::new(policies(&configs));

@@ -67,3 +67,34 @@ async fn a_service_with_functions_is_not_deleted_and_lists_go_by_pages() {
     }
     fixture.engine.delete_service(&fixture.account, "s", None).await.expect("deleted");
 }
+
+/// Begins `call` and goes away before it is answered, as a client does that closes its connection.
+async fn leave(fixture: &Fixture, call: impl Future) {
+    tokio::select! {
+        biased;
+        _ = call => panic!("nothing is stored at once"),
+        () = std::future::ready(()) => {}
+    }
+    fixture.settle().await;
+}
+
+#[tokio::test]
+async fn a_change_whose_caller_goes_away_is_made_and_seen() {
+    let fixture = Fixture::new(1).await;
+    leave(&fixture, fixture.engine.create_function(fixture.function_named("h"))).await;
+    let left = fixture.engine.function(&fixture.account, "s", "h").expect("seen");
+    leave(&fixture, fixture.engine.replace_function(left.value.as_ref().clone(), Some(left.revision))).await;
+    let left = fixture.engine.function(&fixture.account, "s", "h").expect("seen");
+    assert_eq!(left.value.revision, 2);
+    let target = fixture.target("h");
+    leave(&fixture, fixture.engine.put_async_config(&target, |config| config.stateful = Some(true))).await;
+    let put = fixture.engine.put_async_config(&fixture.target("h"), |_| {}).await.expect("no conflict");
+    assert_eq!((put.revision, put.value.stateful), (2, Some(true)));
+    leave(&fixture, fixture.engine.delete_async_config(&target)).await;
+    assert!(fixture.engine.async_config(&fixture.target("h")).is_err());
+    leave(&fixture, fixture.engine.delete_function(&fixture.account, "s", "h", None)).await;
+    fixture.engine.create_function(fixture.function_named("h")).await.expect("no conflict");
+    leave(&fixture, fixture.engine.create_service(fixture.service("t"))).await;
+    leave(&fixture, fixture.engine.delete_service(&fixture.account, "t", None)).await;
+    fixture.engine.create_service(fixture.service("t")).await.expect("no conflict");
+}
