@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bide_env::Clock;
 use bide_store::{
-    Batch, BatchReply, Claim, ClaimReply, ControlChange, ControlConflict, Purge, SettleDelivery, Stop,
-    StopReply, Store, StoreError, Submission, SubmitReply, Transition, TransitionReply,
+    Batch, BatchReply, Claim, ClaimReply, Claimed, ControlChange, ControlConflict, Purge, SettleDelivery,
+    Stop, StopReply, Store, StoreError, Submission, SubmitReply, Transition, TransitionReply,
 };
 use bide_types::FunctionId;
 use tokio::sync::{mpsc, oneshot};
@@ -130,7 +130,9 @@ impl BatcherTask {
     fn answer(&self, answers: Answers, reply: BatchReply) {
         let BatchReply { controls, submissions, transitions, stops, claims, purges } = reply;
         for claim in &claims {
-            claim.claimed.iter().for_each(|claimed| self.running.enter(claimed.invocation.id));
+            for Claimed { invocation, .. } in &claim.claimed {
+                self.running.enter(invocation.id, invocation.epoch);
+            }
             if claim.delivery {
                 self.signals.outbox.notify_one();
             }

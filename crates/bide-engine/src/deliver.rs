@@ -37,6 +37,9 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>
 async fn round(shared: &Shared) -> Timestamp {
     loop {
         let now = shared.clock.now();
+        if shared.is_stopping() {
+            return now;
+        }
         let (due, next) = match shared.store.due_deliveries(now, DELIVERIES_AT_ONCE).await {
             Ok(read) => read,
             Err(error) => {

@@ -42,6 +42,8 @@ pub enum Error {
     Store(#[source] StoreError),
     #[error("the service is shutting down")]
     ShuttingDown,
+    #[error("the service has failed and must be started again: its {0} broke off")]
+    Broken(&'static str),
 }
 
 impl Error {
@@ -62,7 +64,7 @@ impl Error {
             Self::Conflict => ErrorCode::ConcurrentUpdateError,
             Self::Exhausted(_) => ErrorCode::ResourceExhausted,
             Self::System(_) => ErrorCode::InternalServerError,
-            Self::Store(_) | Self::ShuttingDown => ErrorCode::ServiceUnavailable,
+            Self::Store(_) | Self::ShuttingDown | Self::Broken(_) => ErrorCode::ServiceUnavailable,
         }
     }
 }

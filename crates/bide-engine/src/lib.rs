@@ -8,6 +8,7 @@
 //! and goes on.
 
 pub mod arn;
+mod background;
 mod batcher;
 mod catalog;
 mod deliver;

@@ -34,7 +34,9 @@ pub(crate) async fn lapse_leases(shared: &Shared) -> Result<usize, StoreError> {
         let now = shared.clock.now();
         let mut leases = shared.store.lapsed_leases(shared.holder, now, MAINTENANCE_BATCH).await?;
         let found = leases.len();
-        leases.retain(|lease| lease.holder != shared.holder || !shared.running.contains(lease.invocation));
+        leases.retain(|lease| {
+            lease.holder != shared.holder || !shared.running.contains(lease.invocation, lease.epoch)
+        });
         let mut lapsing = tokio::task::JoinSet::new();
         for lease in &leases {
             let (batcher, transition) = (shared.batcher.clone(), lapse(*lease));
@@ -57,11 +59,12 @@ fn lapse(lease: LeaseRef) -> Transition {
 
 /// Removes settled tasks that are older than the retention.
 async fn purge_settled(shared: &Shared) -> Result<(), StoreError> {
-    loop {
+    while !shared.is_stopping() {
         let settled_before = shared.clock.now().minus(shared.options.task_retention);
         let removed = shared.batcher.purge(Purge { settled_before, max: MAINTENANCE_BATCH }).await?;
         if removed < MAINTENANCE_BATCH {
-            return Ok(());
+            break;
         }
     }
+    Ok(())
 }

@@ -5,7 +5,6 @@
 //! flush. A crash instead of an end costs nothing but the attempts under way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bide_core::LeaseHolder;
 use bide_env::{Clock, Entropy};
@@ -15,8 +14,8 @@ use bide_types::resource::{AsyncInvokeConfig, Function, Service};
 use bide_types::{AccountId, FunctionId, Qualifier, Timestamp};
 use bytes::Bytes;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
 
+use crate::background::{Background, Broken};
 use crate::batcher::Batcher;
 use crate::catalog::{Catalog, Listing, LoadError, Target, Versioned, async_config::no_config};
 use crate::dispatch::Dispatcher;
@@ -49,7 +48,7 @@ pub enum StartError {
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
-    tasks: Arc<tokio::sync::Mutex<JoinSet<()>>>,
+    background: Arc<tokio::sync::Mutex<Background>>,
 }
 
 /// What the engine's tasks share.
@@ -66,13 +65,12 @@ pub(crate) struct Shared {
     pub(crate) running: Arc<Running>,
     pub(crate) unstored_kibibytes: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
-    draining: AtomicBool,
+    broken: Broken,
 }
 
 impl Shared {
-    /// Whether attempts are being interrupted because the process ends.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
     }
 }
 
@@ -86,8 +84,8 @@ impl Engine {
         let (signals, running) = (Arc::new(Signals::default()), Arc::new(Running::default()));
         let (batcher, batcher_task) =
             Batcher::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&signals), Arc::clone(&running));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(batcher_task.run());
+        let mut background = Background::default();
+        background.spawn_batcher(batcher_task.run());
         let catalog = Catalog::load(store.as_ref(), batcher.clone(), options.region.clone()).await?;
         let shared = Arc::new(Shared {
             store,
@@ -102,7 +100,7 @@ impl Engine {
             running,
             unstored_kibibytes: Arc::new(Semaphore::new(UNSTORED_BYTES_MAX / 1024)),
             stopping: watch::Sender::new(false),
-            draining: AtomicBool::new(false),
+            broken: background.broken(),
         });
         shared.store.retain_packages(shared.catalog.packages()).await?;
         let lapsed = maintenance::lapse_leases(&shared).await?;
@@ -111,29 +109,31 @@ impl Engine {
         }
         let signals = Arc::clone(&shared.signals);
         shared.executor.on_capacity(Arc::new(move |function| signals.capacity(function)));
-        tasks.spawn(Dispatcher::new(Arc::clone(&shared)).run(shared.stopping.subscribe()));
-        tasks.spawn(deliver::run(Arc::clone(&shared), shared.stopping.subscribe()));
-        tasks.spawn(maintenance::run(Arc::clone(&shared), shared.stopping.subscribe()));
-        Ok(Self { shared, tasks: Arc::new(tokio::sync::Mutex::new(tasks)) })
+        let stopping = || shared.stopping.subscribe();
+        background.spawn("dispatcher", Dispatcher::new(Arc::clone(&shared)).run(stopping()));
+        background.spawn("deliverer", deliver::run(Arc::clone(&shared), stopping()));
+        background.spawn("maintenance", maintenance::run(Arc::clone(&shared), stopping()));
+        Ok(Self { shared, background: Arc::new(tokio::sync::Mutex::new(background)) })
     }
 
     /// Ends in order; resolves when everything is stored and all instances are gone.
     pub async fn shutdown(&self) {
         let shared = &self.shared;
         shared.stopping.send_replace(true);
-        let drained = shared.running.empty();
-        tokio::select! {
-            () = drained => {}
-            () = shared.clock.sleep(shared.options.drain_timeout) => {
-                tracing::warn!("interrupting attempts that outlast the drain timeout; they run again at the next start");
-                shared.draining.store(true, Ordering::Release);
-                shared.running.cancel_all();
-                shared.running.empty().await;
-            }
+        let mut background = self.background.lock().await;
+        let in_time = tokio::select! {
+            () = background.workers_ended() => true,
+            () = shared.clock.sleep(shared.options.drain_timeout) => false,
+        };
+        if !in_time {
+            tracing::warn!(
+                "interrupting attempts that outlast the drain timeout; they run again at the next start"
+            );
+            shared.running.interrupt();
+            background.workers_ended().await;
         }
         shared.executor.shutdown().await;
-        // The batcher ends with its last handle, which `shared` holds; everything it was given is answered by now.
-        self.tasks.lock().await.abort_all();
+        background.end_batcher().await;
         if let Err(error) = shared.store.close().await {
             tracing::error!(%error, "the store did not close cleanly");
         }
@@ -142,7 +142,7 @@ impl Engine {
     /// Why nothing can be accepted at present; `Ok` when it can.
     ///
     /// # Errors
-    /// [`Error::ShuttingDown`] or [`Error::Store`].
+    /// [`Error::ShuttingDown`], [`Error::Broken`] or [`Error::Store`].
     pub fn ready(&self) -> Result<(), Error> {
         self.check_open()?;
         match self.shared.store.health() {
@@ -152,7 +152,10 @@ impl Engine {
     }
 
     pub(crate) fn check_open(&self) -> Result<(), Error> {
-        if *self.shared.stopping.borrow() { Err(Error::ShuttingDown) } else { Ok(()) }
+        if self.shared.is_stopping() {
+            return Err(Error::ShuttingDown);
+        }
+        self.shared.broken.task().map_or(Ok(()), |task| Err(Error::Broken(task)))
     }
 
     pub fn clock(&self) -> &Arc<dyn Clock> {

@@ -25,13 +25,14 @@ pub(super) async fn run(
     slot: Box<dyn Slot>,
 ) {
     let Claimed { invocation, payload } = claimed;
-    let _leave = LeaveOnDrop { shared: Arc::clone(&shared), invocation: invocation.id };
-    let Some(cancel) = shared.running.cancel_signal(invocation.id) else {
+    let (id, epoch) = (invocation.id, invocation.epoch);
+    let _leave = LeaveOnDrop { shared: Arc::clone(&shared), id, epoch };
+    let Some(cancel) = shared.running.cancel_signal(id, epoch) else {
         unreachable!("the batcher enters every claimed invocation");
     };
     let start = Arc::new(StartRecord { shared: Arc::clone(&shared), unsent: Mutex::new(None) });
     let started = {
-        let (start, id, epoch) = (Arc::clone(&start), invocation.id, invocation.epoch);
+        let start = Arc::clone(&start);
         move |instance| start.note(id, epoch, instance)
     };
     let request = InvokeRequest {
@@ -73,7 +74,7 @@ impl StartRecord {
 
 /// Makes the end of the attempt durable.
 async fn report(shared: &Shared, invocation: &Invocation, outcome: AttemptOutcome) {
-    let (command, result) = conclude(invocation, outcome, shared.is_draining());
+    let (command, result) = conclude(invocation, outcome, shared.running.is_interrupted());
     let transition = Transition { invocation: invocation.id, command, result };
     match shared.batcher.transition(transition).await {
         Ok(TransitionReply::Applied { .. }) => {}
@@ -89,7 +90,7 @@ async fn report(shared: &Shared, invocation: &Invocation, outcome: AttemptOutcom
     }
 }
 
-fn conclude(invocation: &Invocation, outcome: AttemptOutcome, draining: bool) -> (Command, Option<Bytes>) {
+fn conclude(invocation: &Invocation, outcome: AttemptOutcome, interrupted: bool) -> (Command, Option<Bytes>) {
     let epoch = invocation.epoch;
     let run = Run { duration: outcome.duration, instance: Some(outcome.instance) };
     match outcome.result {
@@ -99,7 +100,7 @@ fn conclude(invocation: &Invocation, outcome: AttemptOutcome, draining: bool) ->
             (Command::Fail { epoch, failure, run }, keep(invocation, body))
         }
         AttemptResult::SystemError { .. } => (Command::Fail { epoch, failure: Failure::System, run }, None),
-        AttemptResult::Stopped if draining => (Command::Lapse { epoch }, None),
+        AttemptResult::Stopped if interrupted => (Command::Lapse { epoch }, None),
         AttemptResult::Stopped => (Command::FinishStop { epoch }, None),
     }
 }
@@ -145,11 +146,12 @@ fn log(entry: &FunctionEntry, invocation: &Invocation, outcome: &AttemptOutcome)
 
 struct LeaveOnDrop {
     shared: Arc<Shared>,
-    invocation: InvocationId,
+    id: InvocationId,
+    epoch: Epoch,
 }
 
 impl Drop for LeaveOnDrop {
     fn drop(&mut self) {
-        self.shared.running.leave(self.invocation);
+        self.shared.running.leave(self.id, self.epoch);
     }
 }

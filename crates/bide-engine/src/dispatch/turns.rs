@@ -12,9 +12,9 @@ use bide_types::{AccountId, FunctionId, Timestamp};
 enum Line {
     /// The first of it is due at this time; there is a timer.
     Waiting(Timestamp),
-    /// Due, and in the ring.
-    Ready(Turn),
-    /// Due, but no slot was free; looked at again at this time, or when capacity grows.
+    /// Due, and in the ring. `sweep_at` is when it would be swept if it is blocked again.
+    Ready { turn: Turn, sweep_at: Option<Timestamp> },
+    /// Due, but no slot was free; swept at this time, looked at again before when capacity may have grown.
     Blocked(Timestamp),
     /// A claim is under way. What is heard meanwhile is kept.
     Claiming { turn: Turn, next_due: Option<Timestamp>, capacity: bool },
@@ -48,7 +48,7 @@ impl Turns {
                 self.timers.remove(&(*present, function));
                 self.wait(function, due);
             }
-            Some(Line::Ready(_) | Line::Blocked(_)) => {} // it is due already
+            Some(Line::Ready { .. } | Line::Blocked(_)) => {} // it is due already
             Some(Line::Claiming { next_due, .. }) => {
                 *next_due = Some(next_due.map_or(due, |present| present.min(due)));
             }
@@ -59,11 +59,12 @@ impl Turns {
     pub(super) fn unblock(&mut self, function: FunctionId, account: Option<AccountId>) {
         match self.lines.get_mut(&function) {
             Some(Line::Blocked(until)) => {
-                self.timers.remove(&(*until, function));
-                self.make_ready(function, account, Turn::Run);
+                let until = *until;
+                self.timers.remove(&(until, function));
+                self.make_ready(function, account, Line::Ready { turn: Turn::Run, sweep_at: Some(until) });
             }
             Some(Line::Claiming { capacity, .. }) => *capacity = true,
-            Some(Line::Waiting(_) | Line::Ready(_)) | None => {}
+            Some(Line::Waiting(_) | Line::Ready { .. }) | None => {}
         }
     }
 
@@ -78,7 +79,7 @@ impl Turns {
                 Some(Line::Blocked(_)) => Turn::Sweep,
                 _ => Turn::Run,
             };
-            self.make_ready(function, account_of(function), turn);
+            self.make_ready(function, account_of(function), Line::Ready { turn, sweep_at: None });
         }
     }
 
@@ -93,7 +94,7 @@ impl Turns {
             self.accounts.push_back(account);
         }
         match self.lines.get(&function) {
-            Some(Line::Ready(turn)) => Some((function, *turn)),
+            Some(Line::Ready { turn, .. }) => Some((function, *turn)),
             line => unreachable!("a function in the ring is ready, not {line:?}"),
         }
     }
@@ -102,8 +103,13 @@ impl Turns {
         self.lines.insert(function, Line::Claiming { turn, next_due: None, capacity: false });
     }
 
-    /// No slot was free: look again at `until`, or when capacity grows.
+    /// No slot was free: look again at `until`, or when capacity grows. A hint of capacity that came to nothing does not
+    /// put the sweep off, however often it comes.
     pub(super) fn block(&mut self, function: FunctionId, until: Timestamp) {
+        let until = match self.lines.get(&function) {
+            Some(Line::Ready { sweep_at: Some(sweep_at), .. }) => until.min(*sweep_at),
+            _ => until,
+        };
         self.lines.insert(function, Line::Blocked(until));
         self.timers.insert((until, function));
     }
@@ -138,8 +144,8 @@ impl Turns {
         self.timers.insert((due, function));
     }
 
-    fn make_ready(&mut self, function: FunctionId, account: Option<AccountId>, turn: Turn) {
-        self.lines.insert(function, Line::Ready(turn));
+    fn make_ready(&mut self, function: FunctionId, account: Option<AccountId>, ready: Line) {
+        self.lines.insert(function, ready);
         let functions = self.ready.entry(account.clone()).or_default();
         if functions.is_empty() {
             self.accounts.push_back(account);

@@ -1,8 +1,9 @@
 //! A store that fails, and a process that dies.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bide_engine::{AttemptResult, Status};
+use bide_engine::{AttemptResult, Options, Status};
 use bide_types::ErrorCode;
 use bytes::Bytes;
 
@@ -37,4 +38,17 @@ async fn an_attempt_that_a_crash_interrupts_is_made_again_outside_the_counted_re
     let view = fixture.until_status("t", Status::Succeeded, Duration::ZERO).await;
     assert_eq!(view.result.as_deref(), Some(b"new".as_slice()));
     assert_eq!((view.invocation.retries, view.invocation.runs), (0, 2));
+}
+
+#[tokio::test]
+async fn a_node_whose_dispatcher_broke_off_says_so_and_accepts_nothing() {
+    let (fixture, troubled) = Fixture::with(1, Options::default()).await;
+    fixture.settle().await;
+    troubled.panics.store(true, Ordering::Relaxed);
+    fixture.clock.advance(Duration::from_secs(60));
+    fixture.settle().await;
+    assert_eq!(fixture.engine.ready().expect_err("not ready").code(), ErrorCode::ServiceUnavailable);
+    let error = fixture.submit("t", "x", 0).await.expect_err("refused");
+    assert_eq!(error.code(), ErrorCode::ServiceUnavailable);
+    fixture.engine.shutdown().await;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bide_core::LeaseHolder;
 use bide_engine::{
-    Accepted, AsyncCall, AttemptResult, Dependencies, Engine, Error, Options, Status, TaskView,
+    Accepted, AsyncCall, AttemptResult, Dependencies, Engine, Error, Options, Status, Store, TaskView,
 };
 use bide_engine::{FunctionErrorCause, FunctionErrorKind};
 use bide_env::{Clock, ManualClock, SequenceEntropy};
@@ -15,6 +15,8 @@ use bide_store::memory::MemoryStore;
 use bide_types::resource::{Code, Function, Runtime, Service};
 use bide_types::{AccountId, FunctionId, FunctionName, Qualifier, RequestId, ServiceName, TaskId, Timestamp};
 use bytes::Bytes;
+
+use crate::troubled::Troubled;
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 /// Most clock steps that a test waits through for something to happen.
@@ -53,31 +55,48 @@ pub(crate) fn failure() -> AttemptResult {
 impl Fixture {
     /// An engine with service `s` and functions `f` and `g`, each with `slots`.
     pub(crate) async fn new(slots: usize) -> Self {
-        let fixture = Self::on(MemoryStore::default(), ManualClock::at(START), slots, 1).await;
+        Self::with(slots, Options::default()).await.0
+    }
+
+    /// The same with other options, and the store to make trouble with.
+    pub(crate) async fn with(slots: usize, options: Options) -> (Self, Troubled) {
+        let store = MemoryStore::default();
+        let troubled = Troubled::new(store.clone());
+        let seen = Arc::new(troubled.clone());
+        let fixture = Self::start(store, seen, ManualClock::at(START), slots, 1, options).await;
         fixture.engine.create_service(fixture.service("s")).await.expect("created");
         for name in ["f", "g"] {
             fixture.engine.create_function(fixture.function_named(name)).await.expect("created");
         }
-        fixture
+        (fixture, troubled)
     }
 
-    /// An engine over a store that may hold something already.
-    pub(crate) async fn on(store: MemoryStore, clock: ManualClock, slots: usize, holder: u64) -> Self {
+    /// An engine that works on `seen`, which is `store` or stands before it and may hold something already.
+    async fn start(
+        store: MemoryStore,
+        seen: Arc<dyn Store>,
+        clock: ManualClock,
+        slots: usize,
+        holder: u64,
+        options: Options,
+    ) -> Self {
         let executor = FakeExecutor::new(slots, |_, request| script(&request.payload, request.retry_count));
         let dependencies = Dependencies {
-            store: Arc::new(store.clone()),
+            store: seen,
             executor: Arc::new(executor.clone()),
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SequenceEntropy::default()),
             holder: LeaseHolder(holder),
         };
-        let engine = Engine::start(dependencies, Options::default()).await.expect("started");
+        let engine = Engine::start(dependencies, options).await.expect("started");
         Self { engine, store, executor, clock, account: AccountId::new("10001").expect("valid") }
     }
 
     /// A second engine on the same store, as after a crash of the first, which is left as it is.
     pub(crate) async fn crash(self, holder: u64) -> Self {
-        Self::on(self.store.reopen(), self.clock.clone(), 4, holder).await
+        let store = self.store.reopen();
+        let seen = Arc::new(store.clone());
+        Self::start(store, seen, self.clock.clone(), 4, holder, Options::default()).await
     }
 
     pub(crate) fn service(&self, name: &str) -> Service {

@@ -7,3 +7,4 @@ mod faults;
 mod fixture;
 mod lifecycle;
 mod stops;
+mod troubled;

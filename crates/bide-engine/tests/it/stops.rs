@@ -1,8 +1,11 @@
 //! Stopping, in every phase.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bide_engine::{AttemptResult, Status};
+use bide_core::LeaseHolder;
+use bide_engine::{AttemptResult, Options, Status, Store as _};
+use bide_env::Clock as _;
 use bytes::Bytes;
 
 use crate::fixture::{Fixture, task_id, timeline};
@@ -70,4 +73,26 @@ async fn a_shutdown_interrupts_what_outlasts_the_drain_and_it_runs_again() {
     fixture.executor.release(&held, AttemptResult::Returned(Bytes::new()));
     let view = fixture.until_status("t", Status::Succeeded, Duration::ZERO).await;
     assert_eq!(view.invocation.retries, 0);
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_and_leaves_no_lease_whatever_is_under_way() {
+    for step in 0..40 {
+        let options = Options { drain_timeout: Duration::ZERO, ..Options::default() };
+        let (fixture, troubled) = Fixture::with(4, options).await;
+        troubled.pauses.store(8, Ordering::Relaxed);
+        for task in ["a", "b", "c"] {
+            fixture.submit(task, "hold", 0).await.expect("accepted");
+        }
+        for _ in 0..step {
+            tokio::task::yield_now().await;
+        }
+        let engine = fixture.engine.clone();
+        let shutdown = tokio::spawn(async move { engine.shutdown().await });
+        fixture.settle().await;
+        assert!(shutdown.is_finished(), "hangs when asked after {step} steps");
+        let (everybody_else, now) = (LeaseHolder(9), fixture.clock.now());
+        let leases = fixture.store.reopen().lapsed_leases(everybody_else, now, 10).await.expect("readable");
+        assert_eq!(leases, [], "when asked after {step} steps");
+    }
 }

@@ -1,0 +1,109 @@
+//! A store that can be told to fail in ways that the model has no switch for.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bide_core::{LeaseHolder, Ledger};
+use bide_store::memory::MemoryStore;
+use bide_store::{
+    Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DueDeliveries, Health, LeaseRef, Stats, Store,
+    StoreError, TaskPage, TaskQuery, TaskView,
+};
+use bide_types::{FunctionId, TaskId, Timestamp};
+use bytes::Bytes;
+
+/// See the module. Clones share the trouble.
+#[derive(Clone)]
+pub(crate) struct Troubled {
+    store: MemoryStore,
+    /// A record of this function cannot be read, so no batch that claims from it can be planned.
+    pub(crate) damaged: Arc<Mutex<Option<FunctionId>>>,
+    /// Looking for what waits panics.
+    pub(crate) panics: Arc<AtomicBool>,
+    /// A commit lets the other tasks run so many times before it does anything.
+    pub(crate) pauses: Arc<AtomicUsize>,
+}
+
+impl Troubled {
+    pub(crate) fn new(store: MemoryStore) -> Self {
+        Self { store, damaged: Arc::default(), panics: Arc::default(), pauses: Arc::default() }
+    }
+}
+
+impl Store for Troubled {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<BatchReply, StoreError>> {
+        let damaged = *self.damaged.lock().expect("nobody panics while holding it");
+        if batch.claims.iter().any(|claim| Some(claim.function) == damaged) {
+            let (place, reason) = ("a record".to_owned(), "a test wants it".to_owned());
+            return Box::pin(async { Err(StoreError::Damaged { place, reason }) });
+        }
+        Box::pin(async {
+            for _ in 0..self.pauses.load(Ordering::Relaxed) {
+                tokio::task::yield_now().await;
+            }
+            self.store.commit(batch).await
+        })
+    }
+
+    fn health(&self) -> Health {
+        self.store.health()
+    }
+
+    fn stats(&self) -> Stats {
+        self.store.stats()
+    }
+
+    fn waiting(&self) -> BoxFuture<'_, Result<Vec<(FunctionId, Timestamp)>, StoreError>> {
+        assert!(!self.panics.load(Ordering::Relaxed), "a test wants it");
+        self.store.waiting()
+    }
+
+    fn lapsed_leases(
+        &self,
+        own: LeaseHolder,
+        now: Timestamp,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<LeaseRef>, StoreError>> {
+        self.store.lapsed_leases(own, now, max)
+    }
+
+    fn due_deliveries(&self, now: Timestamp, max: usize) -> BoxFuture<'_, Result<DueDeliveries, StoreError>> {
+        self.store.due_deliveries(now, max)
+    }
+
+    fn task(
+        &self,
+        function: FunctionId,
+        task: TaskId,
+    ) -> BoxFuture<'_, Result<Option<TaskView>, StoreError>> {
+        self.store.task(function, task)
+    }
+
+    fn tasks(&self, query: TaskQuery) -> BoxFuture<'_, Result<TaskPage, StoreError>> {
+        self.store.tasks(query)
+    }
+
+    fn ledger(&self, function: FunctionId) -> BoxFuture<'_, Result<Ledger, StoreError>> {
+        self.store.ledger(function)
+    }
+
+    fn controls(&self) -> BoxFuture<'_, Result<Vec<(ControlKey, ControlObject)>, StoreError>> {
+        self.store.controls()
+    }
+
+    fn put_package(&self, digest: String, zip: Bytes) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.put_package(digest, zip)
+    }
+
+    fn package(&self, digest: String) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>> {
+        self.store.package(digest)
+    }
+
+    fn retain_packages(&self, keep: Vec<String>) -> BoxFuture<'_, Result<usize, StoreError>> {
+        self.store.retain_packages(keep)
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.close()
+    }
+}
