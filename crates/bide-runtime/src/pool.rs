@@ -10,6 +10,7 @@ mod book;
 mod options;
 mod slot;
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
@@ -35,6 +36,9 @@ use slot::PoolSlot;
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
 /// The same while somebody waits for capacity that only time may bring.
 const WANT_INTERVAL: Duration = Duration::from_millis(25);
+
+/// A start that has not ended by then waits more than it works.
+const LONG_START: Duration = Duration::from_secs(1);
 
 /// How the start of a seat's instance went; `None` until it has ended.
 type Outcome = Option<Result<Arc<Instance>, FailedStart>>;
@@ -190,16 +194,26 @@ impl Shared {
         let shared = Arc::clone(self);
         self.changed.notify_one();
         self.tasks.spawn(async move {
+            let start = Instance::start(&shared.surroundings, &spec, &seat.id);
             let started = tokio::select! {
                 biased;
-                started = Instance::start(&shared.surroundings, &spec, &seat.id) => started,
+                started = start => started,
                 () = shared.closing.cancelled() => Err(FailedStart {
                     failure: StartFailure::System("the server is shutting down".to_owned()),
                     log_tail: bytes::Bytes::new(),
                 }),
+                never = shared.tell_when_slow(&key, &seat) => match never {},
             };
             shared.start_ended(&key, &seat, started.map(Arc::new));
         });
+    }
+
+    /// Lets others start once this start has taken long.
+    async fn tell_when_slow(self: &Arc<Self>, key: &Key, seat: &Seat) -> Infallible {
+        self.surroundings.clock.sleep(LONG_START).await;
+        let actions = self.book().start_is_slow(key, seat.number, self.now());
+        self.act(actions);
+        std::future::pending().await
     }
 
     fn start_ended(

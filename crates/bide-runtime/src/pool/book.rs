@@ -7,7 +7,10 @@
 //! `starts_max` at a time. Beyond twice the number of cores a function grows only while its runs are long enough
 //! (`members::SHORT_RUN`): a flood of calls that do nothing is served fastest by few instances, and forking a hundred
 //! interpreters on two cores would stall everything. Runs that do not end count as long (`members::GROWTH_PATIENCE`).
+//! A start that takes long waits for something more than it works, so it no longer counts against `starts_max`: a
+//! function that never comes up must not keep all the others from starting.
 
+mod leaving;
 mod members;
 
 use std::collections::{HashMap, HashSet};
@@ -94,6 +97,8 @@ pub(crate) struct Book<I, W> {
     per_function: HashMap<FunctionId, usize>,
     per_account: HashMap<AccountId, usize>,
     starting: usize,
+    /// Of these, those that count against the cap on starts.
+    crowding: usize,
     next_member: u64,
     /// Functions that were refused a slot since they were last told of capacity.
     refused: HashSet<FunctionId>,
@@ -115,6 +120,7 @@ impl<I: Clone, W> Book<I, W> {
             per_function: HashMap::new(),
             per_account: HashMap::new(),
             starting: 0,
+            crowding: 0,
             next_member: 0,
             refused: HashSet::new(),
             closed: false,
@@ -199,6 +205,7 @@ impl<I: Clone, W> Book<I, W> {
     ) -> Actions<I, W> {
         let mut actions = Actions::default();
         self.starting -= 1;
+        self.uncrowd(key, number);
         let Some(member) = self.member_mut(key, number) else { return actions };
         member.ready = true;
         member.idle_since = now;
@@ -209,6 +216,18 @@ impl<I: Clone, W> Book<I, W> {
             self.gone(key, number);
         }
         actions
+    }
+
+    /// A start takes long: makes room for others.
+    pub(crate) fn start_is_slow(&mut self, key: &Key, number: u64, now: Duration) -> Actions<I, W> {
+        self.uncrowd(key, number);
+        self.settle(now)
+    }
+
+    fn uncrowd(&mut self, key: &Key, number: u64) {
+        if self.member_mut(key, number).is_some_and(|member| std::mem::take(&mut member.crowding)) {
+            self.crowding -= 1;
+        }
     }
 
     /// The member is gone: it failed to start, died, or was stopped for a reason of its own.
@@ -288,21 +307,6 @@ impl<I: Clone, W> Book<I, W> {
         }
     }
 
-    /// Takes out whoever has been idle for `idle_timeout`.
-    pub(crate) fn reclaim(&mut self, now: Duration, idle_timeout: Duration) -> Actions<I, W> {
-        self.remove_idle(|_, member| now.saturating_sub(member.idle_since) >= idle_timeout)
-    }
-
-    /// Lets the present members of a function finish what they run.
-    pub(crate) fn retire(&mut self, function: FunctionId) -> Actions<I, W> {
-        for (key, pool) in &mut self.pools {
-            if key.function == function {
-                pool.members.iter_mut().for_each(|member| member.draining = true);
-            }
-        }
-        self.remove_idle(|_, member| member.draining)
-    }
-
     /// Refuses everything from now on; gives back all members and everybody who waits.
     pub(crate) fn close(&mut self) -> (Vec<I>, Vec<W>) {
         self.closed = true;
@@ -371,11 +375,13 @@ impl<I: Clone, W> Book<I, W> {
         *self.per_function.entry(key.function).or_insert(0) += 1;
         *self.per_account.entry(account).or_insert(0) += 1;
         self.starting += 1;
+        self.crowding += 1;
         let pool = self.pools.get_mut(key).expect("looked up above; eviction spares this key");
         pool.members.push(Member {
             number,
             instance: instance.clone(),
             ready: false,
+            crowding: true,
             draining: false,
             busy: 1,
             idle_since: now,
@@ -392,7 +398,7 @@ impl<I: Clone, W> Book<I, W> {
             account_room = 1;
         }
         let room = self.caps.per_function.saturating_sub(of_function).min(account_room);
-        let room = room.min(self.caps.starts.saturating_sub(self.starting));
+        let room = room.min(self.caps.starts.saturating_sub(self.crowding));
         if self.pools.get(key).is_some_and(|pool| pool.has_short_runs(now)) {
             return room.min(self.caps.free_growth.saturating_sub(of_function));
         }
@@ -407,35 +413,6 @@ impl<I: Clone, W> Book<I, W> {
             .filter(|(_, member)| member.is_idle())
             .min_by_key(|(_, member)| member.idle_since)
             .map(|(key, member)| (key.clone(), member.number))
-    }
-
-    /// A newer revision of the same function and qualifier has come.
-    fn drain_older(&mut self, newer: &Key, actions: &mut Actions<I, W>) {
-        let is_older = |key: &Key| {
-            key.function == newer.function
-                && key.qualifier == newer.qualifier
-                && key.revision < newer.revision
-        };
-        for (key, pool) in &mut self.pools {
-            if is_older(key) {
-                pool.members.iter_mut().for_each(|member| member.draining = true);
-            }
-        }
-        actions.stop.extend(self.remove_idle(|key, member| is_older(key) && member.draining).stop);
-    }
-
-    fn remove_idle(&mut self, wanted: impl Fn(&Key, &Member<I>) -> bool) -> Actions<I, W> {
-        let mut found = Vec::new();
-        for (key, pool) in &self.pools {
-            let members = pool.members.iter().filter(|member| member.is_idle() && wanted(key, member));
-            found.extend(members.map(|member| (key.clone(), member.number, member.instance.clone())));
-        }
-        let mut actions = Actions::default();
-        for (key, number, instance) in found {
-            actions.stop.push(instance);
-            self.gone(&key, number);
-        }
-        actions
     }
 
     fn member_mut(&mut self, key: &Key, number: u64) -> Option<&mut Member<I>> {

@@ -20,7 +20,7 @@ pub struct PoolOptions {
     pub idle_timeout: Duration,
     pub instances_per_function_max: usize,
     pub instances_per_account_max: usize,
-    /// Cold starts at the same time, of all functions together.
+    /// Cold starts at the same time, of all functions together; those that take long do not count.
     pub starts_max: usize,
 }
 

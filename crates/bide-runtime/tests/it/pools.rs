@@ -186,6 +186,17 @@ async fn waiting_callers_are_served_in_order_while_starts_are_limited() {
 }
 
 #[tokio::test]
+async fn functions_that_never_come_up_do_not_keep_others_from_starting() {
+    let clock = Arc::new(SystemClock::new());
+    let world = World::with(|options| options.starts_max = 1, clock).await;
+    let hanging = spec(world.python("import time\ntime.sleep(1000)\n"));
+    let held = world.pools.try_reserve(&hanging).unwrap();
+    world.call(&spec(world.python(PID)), "").await;
+    drop(held);
+    world.pools.shutdown().await;
+}
+
+#[tokio::test]
 async fn an_idle_instance_of_another_function_makes_room_at_the_cap_of_the_account() {
     let clock = Arc::new(SystemClock::new());
     let world = World::with(|options| options.instances_per_account_max = 1, clock).await;

@@ -21,6 +21,8 @@ pub(super) struct Member<I> {
     pub(super) number: u64,
     pub(super) instance: I,
     pub(super) ready: bool,
+    /// Starting, and not for long yet.
+    pub(super) crowding: bool,
     pub(super) draining: bool,
     pub(super) busy: usize,
     pub(super) idle_since: Duration,

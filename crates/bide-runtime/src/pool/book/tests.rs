@@ -161,6 +161,20 @@ fn at_the_cap_of_the_account_the_longest_idle_other_function_makes_room() {
 }
 
 #[test]
+fn starts_that_take_long_make_room_for_others() {
+    let mut book = book();
+    let (slow, other) = (spec(1, 1), spec(2, 1));
+    let grants: Vec<_> = (0..CAPS.starts).map(|_| book.take(&slow, at(0)).0.unwrap()).collect();
+    assert!(book.take(&other, at(0)).0.is_none());
+    book.wait(&other, at(0), "a");
+    let actions = book.start_is_slow(&grants[0].key, grants[0].instance, at(1000));
+    assert!(matches!(&actions.grants[..], [("a", grant)] if grant.start));
+    assert_eq!(book.starting(), CAPS.starts + 1);
+    book.started(&grants[0].key, grants[0].instance, at(2000), true);
+    assert!(book.take(&other, at(2000)).0.is_none(), "counted down once");
+}
+
+#[test]
 fn a_start_that_ends_after_closing_is_counted_down() {
     let mut book = book();
     let spec = spec(1, 1);
