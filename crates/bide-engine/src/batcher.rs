@@ -2,17 +2,19 @@
 //!
 //! Owns the only path to [`Store::commit`]. There is no timer: an idle store commits at once, and while a commit runs
 //! the next batch gathers. Callers are answered after the commit that holds their record, so a crash before it leaves
-//! callers without an answer, never an answer without a record.
+//! callers without an answer, never an answer without a record. A record that cannot be read fails those who need it,
+//! not those who happen to share a batch with them.
 
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use bide_env::Clock;
 use bide_store::{
     Batch, BatchReply, Claim, ClaimReply, Claimed, ControlChange, ControlConflict, Purge, SettleDelivery,
     Stop, StopReply, Store, StoreError, Submission, SubmitReply, Transition, TransitionReply,
 };
-use bide_types::FunctionId;
-use tokio::sync::{mpsc, oneshot};
+use bide_types::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::options::{BATCH_OPERATIONS_MAX, BATCHER_QUEUE_MAX};
 use crate::running::Running;
@@ -21,7 +23,8 @@ use crate::signals::Signals;
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Request {
-    Submit(Submission, Answer<SubmitReply>),
+    /// With the room that the event takes until it is stored, whether its caller waits for that or not.
+    Submit(Submission, OwnedSemaphorePermit, Answer<SubmitReply>),
     Transition(Transition, Option<Answer<TransitionReply>>),
     Stop(Stop, Answer<StopReply>),
     Claim(Claim, Answer<ClaimReply>),
@@ -57,8 +60,13 @@ impl Batcher {
         (Self { requests: sender }, BatcherTask { requests, store, clock, signals, running })
     }
 
-    pub(crate) async fn submit(&self, submission: Submission) -> Result<SubmitReply, StoreError> {
-        self.ask(|answer| Request::Submit(submission, answer)).await
+    /// Submits an event; `room` is given back once it is stored or refused.
+    pub(crate) async fn submit(
+        &self,
+        submission: Submission,
+        room: OwnedSemaphorePermit,
+    ) -> Result<SubmitReply, StoreError> {
+        self.ask(|answer| Request::Submit(submission, room, answer)).await
     }
 
     pub(crate) async fn transition(&self, transition: Transition) -> Result<TransitionReply, StoreError> {
@@ -113,23 +121,35 @@ impl Batcher {
 impl BatcherTask {
     /// Runs until every [`Batcher`] is gone and the last request is answered.
     pub(crate) async fn run(mut self) {
-        let mut waiting = Vec::with_capacity(BATCH_OPERATIONS_MAX);
-        while self.requests.recv_many(&mut waiting, BATCH_OPERATIONS_MAX).await > 0 {
-            let (batch, answers) = gather(waiting.drain(..), self.clock.now());
-            match self.store.commit(batch).await {
-                Ok(reply) => self.answer(answers, reply),
-                Err(error) => {
-                    tracing::error!(%error, "a batch could not be stored");
-                    answers.refuse(&error);
-                }
+        loop {
+            let mut requests = Vec::new();
+            if self.requests.recv_many(&mut requests, BATCH_OPERATIONS_MAX).await == 0 {
+                return;
+            }
+            self.commit(requests).await;
+        }
+    }
+
+    /// Stores what is asked for in one batch, and answers.
+    async fn commit(&self, mut requests: Vec<Request>) {
+        match self.store.commit(gather(&requests, self.clock.now())).await {
+            Ok(reply) => self.answer(requests, reply),
+            // Something cannot be read and nothing was stored; one half does not need what is damaged.
+            Err(StoreError::Read { .. } | StoreError::Damaged { .. }) if requests.len() > 1 => {
+                let rest = requests.split_off(requests.len() / 2);
+                Box::pin(self.commit(requests)).await;
+                Box::pin(self.commit(rest)).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "a batch could not be stored");
+                requests.into_iter().for_each(|request| request.refuse(&error));
             }
         }
     }
 
     /// Side effects first, in the order of the batch, then the callers.
-    fn answer(&self, answers: Answers, reply: BatchReply) {
-        let BatchReply { controls, submissions, transitions, stops, claims, purges } = reply;
-        for claim in &claims {
+    fn answer(&self, requests: Vec<Request>, reply: BatchReply) {
+        for claim in &reply.claims {
             for Claimed { invocation, .. } in &claim.claimed {
                 self.running.enter(invocation.id, invocation.epoch);
             }
@@ -137,26 +157,20 @@ impl BatcherTask {
                 self.signals.outbox.notify_one();
             }
         }
-        for stop in &stops {
+        for stop in &reply.stops {
             self.after_stop(stop);
         }
-        for transition in &transitions {
+        for transition in &reply.transitions {
             self.after_transition(transition);
         }
-        for (reply, function) in submissions.iter().zip(&answers.submitted_to) {
+        let submitted = requests.iter().filter_map(Request::submission);
+        for (submission, reply) in submitted.zip(&reply.submissions) {
             if let SubmitReply::Accepted { due, .. } = reply {
-                self.signals.work(*function, *due);
+                self.signals.work(submission.enqueue.function, *due);
             }
         }
-        send_all(answers.controls, controls);
-        send_some(answers.submissions, submissions);
-        send_some(answers.transitions, transitions);
-        send_all(answers.stops, stops);
-        send_all(answers.claims, claims);
-        send_all(answers.purges, purges);
-        for answer in answers.deliveries {
-            let _ = answer.send(Ok(()));
-        }
+        let mut replies = Replies::new(reply);
+        requests.into_iter().for_each(|request| request.answer(&mut replies));
     }
 
     fn after_stop(&self, reply: &StopReply) {
@@ -185,93 +199,104 @@ impl BatcherTask {
     }
 }
 
-/// Who waits for which reply of a batch; each list parallel to the batch's.
-#[derive(Default)]
-struct Answers {
-    controls: Vec<Answer<Result<u64, ControlConflict>>>,
-    submissions: Vec<Option<Answer<SubmitReply>>>,
-    submitted_to: Vec<FunctionId>,
-    transitions: Vec<Option<Answer<TransitionReply>>>,
-    stops: Vec<Answer<StopReply>>,
-    deliveries: Vec<Answer<()>>,
-    claims: Vec<Answer<ClaimReply>>,
-    purges: Vec<Answer<usize>>,
-}
-
-fn gather(requests: impl Iterator<Item = Request>, now: bide_types::Timestamp) -> (Batch, Answers) {
+fn gather(requests: &[Request], now: Timestamp) -> Batch {
     let mut batch = Batch { now, ..Batch::default() };
-    let mut answers = Answers::default();
     for request in requests {
         match request {
-            Request::Submit(submission, answer) => answers.submit(&mut batch, submission, Some(answer)),
-            Request::Transition(transition, answer) => {
-                batch.transitions.push(transition);
-                answers.transitions.push(answer);
+            Request::Submit(submission, ..) => batch.submissions.push(submission.clone()),
+            Request::Transition(transition, _) => batch.transitions.push(transition.clone()),
+            Request::Stop(stop, _) => batch.stops.push(stop.clone()),
+            Request::Claim(claim, _) => batch.claims.push(claim.clone()),
+            Request::Control(change, _) => batch.controls.push(change.clone()),
+            Request::Deliver(settle, submission, _) => {
+                batch.deliveries.push(settle.clone());
+                batch.submissions.extend(submission.clone());
             }
-            Request::Stop(stop, answer) => {
-                batch.stops.push(stop);
-                answers.stops.push(answer);
-            }
-            Request::Claim(claim, answer) => {
-                batch.claims.push(claim);
-                answers.claims.push(answer);
-            }
-            Request::Control(change, answer) => {
-                batch.controls.push(change);
-                answers.controls.push(answer);
-            }
-            Request::Deliver(settle, submission, answer) => {
-                batch.deliveries.push(settle);
-                answers.deliveries.push(answer);
-                if let Some(submission) = submission {
-                    answers.submit(&mut batch, submission, None);
-                }
-            }
-            Request::Purge(purge, answer) => {
-                batch.purges.push(purge);
-                answers.purges.push(answer);
+            Request::Purge(purge, _) => batch.purges.push(*purge),
+        }
+    }
+    batch
+}
+
+/// The replies of a batch, each list in the order of the requests.
+struct Replies {
+    controls: IntoIter<Result<u64, ControlConflict>>,
+    submissions: IntoIter<SubmitReply>,
+    transitions: IntoIter<TransitionReply>,
+    stops: IntoIter<StopReply>,
+    claims: IntoIter<ClaimReply>,
+    purges: IntoIter<usize>,
+}
+
+impl Replies {
+    fn new(reply: BatchReply) -> Self {
+        let BatchReply { controls, submissions, transitions, stops, claims, purges } = reply;
+        Self {
+            controls: controls.into_iter(),
+            submissions: submissions.into_iter(),
+            transitions: transitions.into_iter(),
+            stops: stops.into_iter(),
+            claims: claims.into_iter(),
+            purges: purges.into_iter(),
+        }
+    }
+}
+
+impl Request {
+    /// What it adds to the submissions of its batch.
+    fn submission(&self) -> Option<&Submission> {
+        match self {
+            Self::Submit(submission, ..) => Some(submission),
+            Self::Deliver(_, submission, _) => submission.as_ref(),
+            Self::Transition(..) | Self::Stop(..) | Self::Claim(..) | Self::Control(..) | Self::Purge(..) => {
+                None
             }
         }
     }
-    (batch, answers)
-}
 
-impl Answers {
-    fn submit(&mut self, batch: &mut Batch, submission: Submission, answer: Option<Answer<SubmitReply>>) {
-        self.submitted_to.push(submission.enqueue.function);
-        self.submissions.push(answer);
-        batch.submissions.push(submission);
+    /// Takes its own from the replies and passes it on.
+    fn answer(self, replies: &mut Replies) {
+        match self {
+            Self::Submit(_, _, answer) => send(answer, replies.submissions.next()),
+            Self::Transition(_, answer) => {
+                let reply = replies.transitions.next();
+                if let Some(answer) = answer {
+                    send(answer, reply);
+                }
+            }
+            Self::Stop(_, answer) => send(answer, replies.stops.next()),
+            Self::Claim(_, answer) => send(answer, replies.claims.next()),
+            Self::Control(_, answer) => send(answer, replies.controls.next()),
+            Self::Deliver(_, submission, answer) => {
+                if submission.is_some() {
+                    replies.submissions.next();
+                }
+                send(answer, Some(()));
+            }
+            Self::Purge(_, answer) => send(answer, replies.purges.next()),
+        }
     }
 
     fn refuse(self, error: &StoreError) {
-        refuse_all(self.controls, error);
-        refuse_all(self.submissions.into_iter().flatten(), error);
-        refuse_all(self.transitions.into_iter().flatten(), error);
-        refuse_all(self.stops, error);
-        refuse_all(self.deliveries, error);
-        refuse_all(self.claims, error);
-        refuse_all(self.purges, error);
+        match self {
+            Self::Submit(_, _, answer) => refuse(answer, error),
+            Self::Transition(_, Some(answer)) => refuse(answer, error),
+            Self::Transition(_, None) => {}
+            Self::Stop(_, answer) => refuse(answer, error),
+            Self::Claim(_, answer) => refuse(answer, error),
+            Self::Control(_, answer) => refuse(answer, error),
+            Self::Deliver(_, _, answer) => refuse(answer, error),
+            Self::Purge(_, answer) => refuse(answer, error),
+        }
     }
 }
 
 // A caller that no longer waits is no fault: its record is stored all the same.
 
-fn send_all<T>(answers: Vec<Answer<T>>, replies: Vec<T>) {
-    for (answer, reply) in answers.into_iter().zip(replies) {
-        let _ = answer.send(Ok(reply));
-    }
+fn send<T>(answer: Answer<T>, reply: Option<T>) {
+    let _ = answer.send(Ok(reply.expect("a store replies to every operation")));
 }
 
-fn send_some<T>(answers: Vec<Option<Answer<T>>>, replies: Vec<T>) {
-    for (answer, reply) in answers.into_iter().zip(replies) {
-        if let Some(answer) = answer {
-            let _ = answer.send(Ok(reply));
-        }
-    }
-}
-
-fn refuse_all<T>(answers: impl IntoIterator<Item = Answer<T>>, error: &StoreError) {
-    for answer in answers {
-        let _ = answer.send(Err(error.clone()));
-    }
+fn refuse<T>(answer: Answer<T>, error: &StoreError) {
+    let _ = answer.send(Err(error.clone()));
 }

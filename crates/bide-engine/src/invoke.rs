@@ -12,6 +12,7 @@ use bide_runtime::{AttemptOutcome, AttemptResult, Cancel, InvokeRequest, Tracing
 use bide_store::{Submission, SubmitReply};
 use bide_types::{RequestId, TaskId};
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::catalog::Target;
 use crate::error::Error;
@@ -90,18 +91,18 @@ impl Engine {
                 age_max.as_secs()
             )));
         }
-        let _bytes = self.reserve_bytes(call.payload.len())?;
+        let room = self.reserve_room(call.payload.len())?;
         let task = (call.stateful || target.is_stateful())
             .then(|| call.task_id.unwrap_or_else(|| TaskId::from_request(&call.request_id)));
         let submission = submission(target, call.request_id, task.clone(), call.delay, call.payload);
-        match self.shared.batcher.submit(submission).await? {
+        match self.shared.batcher.submit(submission, room).await? {
             SubmitReply::Accepted { .. } => Ok(Accepted { task_id: task }),
             SubmitReply::Duplicate => Err(Error::TaskExists(task.expect("only task ids are unique"))),
         }
     }
 
-    /// Counts the bytes of an event against the bound on what waits for the disk, until the guard is dropped.
-    fn reserve_bytes(&self, bytes: usize) -> Result<tokio::sync::OwnedSemaphorePermit, Error> {
+    /// Counts the bytes of an event against the bound on what waits for the disk, until the permit is dropped.
+    fn reserve_room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Error> {
         let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
         Arc::clone(&self.shared.unstored_kibibytes)
             .try_acquire_many_owned(kibibytes)

@@ -67,14 +67,16 @@ pub struct LeaseRef {
 /// Keeps invocations, control objects, deliveries and code packages.
 ///
 /// Contract: [`Store::commit`] applies the whole batch or nothing, and what it answers is durable (survives a crash of
-/// the process and of the machine) when its future resolves. Reads see every resolved commit. A commit that failed is,
+/// the process and of the machine) when its future resolves. Reads see every resolved commit. A commit that faulted is,
 /// when the store is opened again, there whole or not at all; until then every other write fails as well. All methods may be
 /// called at once from many tasks; commits are applied one after the other.
 pub trait Store: Send + Sync + 'static {
     /// Applies a batch, durably.
     ///
     /// # Errors
-    /// [`StoreError`]: nothing of the batch is acknowledged; the engine must answer its callers with an error.
+    /// [`StoreError`]: nothing of the batch is acknowledged; the engine must answer its callers with an error. After
+    /// [`StoreError::Read`] and [`StoreError::Damaged`] nothing of it is stored either, now or later, and a batch that
+    /// does not need what cannot be read may go through.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<BatchReply, StoreError>>;
 
     fn health(&self) -> Health;

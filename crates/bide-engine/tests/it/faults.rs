@@ -52,3 +52,24 @@ async fn a_node_whose_dispatcher_broke_off_says_so_and_accepts_nothing() {
     assert_eq!(error.code(), ErrorCode::ServiceUnavailable);
     fixture.engine.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_harms_nobody_but_its_function() {
+    let (fixture, troubled) = Fixture::with(4, Options::default()).await;
+    let damaged = fixture.target("f").function().id;
+    *troubled.damaged.lock().expect("free") = Some(damaged);
+    for round in 0..20 {
+        let (f, g) = (format!("f-{round}"), format!("g-{round}"));
+        let both = tokio::join!(fixture.submit(&f, "x", 0), fixture.submit_to("g", &g, "x", 0));
+        both.0.expect("accepted");
+        both.1.expect("accepted");
+        fixture.settle().await;
+        fixture.clock.advance(Duration::from_millis(333));
+    }
+    fixture.settle().await;
+    assert_eq!(fixture.executor.started().len(), 20, "every event of g ran, and ran once");
+    let ledger = fixture.engine.ledger(&fixture.target("g")).await.expect("readable");
+    assert_eq!((ledger.accepted, ledger.open()), (20, 0));
+    let ledger = fixture.engine.ledger(&fixture.target("f")).await.expect("readable");
+    assert_eq!((ledger.accepted, ledger.open()), (20, 20));
+}

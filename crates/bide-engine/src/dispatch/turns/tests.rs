@@ -69,6 +69,24 @@ fn a_function_without_capacity_waits_for_capacity_or_its_sweep() {
 }
 
 #[test]
+fn hints_of_capacity_that_come_to_nothing_do_not_put_the_sweep_off() {
+    let mut turns = Turns::default();
+    turns.work(function(10), at(1));
+    turns.wake(at(1), account_of);
+    turns.next();
+    turns.block(function(10), at(501));
+    for now in [100, 200, 300, 400, 500] {
+        turns.unblock(function(10), account_of(function(10)));
+        assert_eq!(turns.next(), Some((function(10), Turn::Run)));
+        turns.block(function(10), at(now + 500));
+    }
+    turns.wake(at(500), account_of);
+    assert_eq!(turns.next(), None);
+    turns.wake(at(501), account_of);
+    assert_eq!(turns.next(), Some((function(10), Turn::Sweep)));
+}
+
+#[test]
 fn capacity_that_grows_during_a_sweep_is_used() {
     let mut turns = Turns::default();
     turns.work(function(10), at(1));
