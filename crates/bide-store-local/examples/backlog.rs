@@ -37,12 +37,19 @@ async fn run(thousands: u64, path: &Path) -> Result<(), Error> {
     let clock = SystemClock::new();
     let store = LocalStore::open(path, Options::default())?;
     let started = clock.monotonic();
+    let mut slowest = Duration::ZERO;
     for batch in 0..thousands {
+        let begun = clock.monotonic();
         let submissions = (0..BATCH).map(|number| submission(batch * BATCH + number)).collect();
         store.commit(Batch { now: clock.now(), submissions, ..Batch::default() }).await?;
+        slowest = slowest.max(clock.monotonic() - begun);
     }
     let rate = (thousands * BATCH) as f64 / (clock.monotonic() - started).as_secs_f64();
-    println!("filled {} at {rate:.0}/s; memory {}", thousands * BATCH, resident());
+    println!(
+        "filled {} at {rate:.0}/s, slowest thousand {slowest:?}; memory {}",
+        thousands * BATCH,
+        resident()
+    );
     store.close().await?;
     drop(store);
 

@@ -147,3 +147,6 @@ fn engine_error(directory: &Path, error: &TablesError) -> OpenError {
         error => OpenError::Engine { directory: directory.to_owned(), reason: error.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+use super::*;
+use crate::testing::{directory, populate};
+
+/// Opens the store after a change of what is stored.
+async fn opened_after(change: impl FnOnce(&Tables)) -> Result<(), OpenError> {
+    let directory = directory();
+    populate(directory.path()).await;
+    let opened = Directory::open(directory.path(), Missing::Refuse).expect("the store opens");
+    change(&opened.tables);
+    drop(opened);
+    Directory::open(directory.path(), Missing::Refuse).map(drop)
+}
+
+#[tokio::test]
+async fn a_format_of_the_future_is_refused_with_advice() {
+    let refused = opened_after(|tables| put_number(tables, meta::FORMAT_KEY, 2).expect("a write")).await;
+    let error = refused.expect_err("format 2 is not known");
+    assert!(matches!(error, OpenError::TooNew { found: 2, known: 1, .. }), "{error:?}");
+    assert!(error.to_string().contains("run the version of bide that wrote it"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_without_a_format_is_damaged() {
+    let refused =
+        opened_after(|tables| tables.space(Space::Meta).remove(meta::FORMAT_KEY).expect("a write")).await;
+    assert!(matches!(refused, Err(OpenError::Store(StoreError::Damaged { .. }))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_store_without_one_of_its_keyspaces_is_refused() {
+    let refused = opened_after(|tables| {
+        let space = tables.space(Space::TaskStatus).clone();
+        tables.database().delete_keyspace(space).expect("a write");
+    })
+    .await;
+    let Err(OpenError::Engine { reason, .. }) = refused else { panic!("not refused: {refused:?}") };
+    assert_eq!(reason, "keyspace 'task_status' is missing");
+}
+
+#[test]
+fn holders_count_up_and_outlive_a_restart() {
+    let directory = directory();
+    for holder in 1..=3 {
+        let opened = Directory::open(directory.path(), Missing::Create).expect("the store opens");
+        assert_eq!(opened.next_holder().expect("a write"), holder);
+    }
+}
