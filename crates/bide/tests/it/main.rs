@@ -1,0 +1,17 @@
+//! The real binary with real functions, from the outside.
+//!
+//! Every test starts its own server on a port that the kernel chooses, with data in a directory of its own, and talks
+//! to it as any client does. A test waits for conditions with a deadline, never for time to pass; whatever happens, no
+//! process outlives it.
+
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+mod cli;
+mod crash;
+mod faults;
+mod lifecycle;
+mod misbehaviour;
+mod refusals;
+mod runtimes;
+mod stops;
+mod support;
