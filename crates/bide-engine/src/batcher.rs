@@ -257,7 +257,10 @@ impl Request {
     /// Takes its own from the replies and passes it on.
     fn answer(self, replies: &mut Replies) {
         match self {
-            Self::Submit(_, _, answer) => send(answer, replies.submissions.next()),
+            Self::Submit(_, room, answer) => {
+                drop(room);
+                send(answer, replies.submissions.next());
+            }
             Self::Transition(_, answer) => {
                 let reply = replies.transitions.next();
                 if let Some(answer) = answer {
@@ -279,7 +282,10 @@ impl Request {
 
     fn refuse(self, error: &StoreError) {
         match self {
-            Self::Submit(_, _, answer) => refuse(answer, error),
+            Self::Submit(_, room, answer) => {
+                drop(room);
+                refuse(answer, error);
+            }
             Self::Transition(_, Some(answer)) => refuse(answer, error),
             Self::Transition(_, None) => {}
             Self::Stop(_, answer) => refuse(answer, error),

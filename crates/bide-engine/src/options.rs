@@ -31,7 +31,7 @@ pub(crate) const BATCHER_QUEUE_MAX: usize = 8192;
 pub(crate) const BATCH_OPERATIONS_MAX: usize = 2048;
 /// Bytes of events that may wait to become durable; beyond, submissions are refused with 429.
 pub(crate) const UNSTORED_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Slots that one function takes in one turn before others of its account get theirs.
+/// Most slots that one function takes in one turn before others of its account get theirs.
 pub(crate) const DISPATCH_QUANTUM: usize = 16;
 /// How often a function without capacity has its line checked for events that are too old.
 pub(crate) const EXPIRY_SWEEP: Duration = Duration::from_millis(500);

@@ -19,9 +19,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::catalog::FunctionEntry;
-use crate::options::{DISPATCH_QUANTUM, EXPIRY_SWEEP, LEASE_MARGIN, MAINTENANCE_PERIOD, STORE_RETRY_WAIT};
+use crate::options::{EXPIRY_SWEEP, LEASE_MARGIN, MAINTENANCE_PERIOD, STORE_RETRY_WAIT};
 use crate::start::Shared;
-use turns::{Turn, Turns};
+use turns::{Taken, Turn, Turns};
 
 /// The dispatcher's task.
 pub(crate) struct Dispatcher {
@@ -104,7 +104,10 @@ impl Dispatcher {
         self.turns.wake(now, |function| self.shared.catalog.account_of(function));
         while let Some((function, turn)) = self.turns.next() {
             let entry = self.shared.catalog.by_id(function);
-            let slots = entry.as_ref().map(|entry| self.reserve(entry)).unwrap_or_default();
+            let slots = entry
+                .as_ref()
+                .map(|entry| self.reserve(entry, self.turns.quantum(function)))
+                .unwrap_or_default();
             if entry.is_some() && slots.is_empty() && turn == Turn::Run {
                 self.turns.block(function, now.plus(EXPIRY_SWEEP));
             } else {
@@ -114,9 +117,9 @@ impl Dispatcher {
         }
     }
 
-    fn reserve(&self, entry: &FunctionEntry) -> Vec<Box<dyn Slot>> {
+    fn reserve(&self, entry: &FunctionEntry, max: usize) -> Vec<Box<dyn Slot>> {
         let executor = &self.shared.executor;
-        std::iter::from_fn(|| executor.try_reserve(&entry.spec)).take(DISPATCH_QUANTUM).collect()
+        std::iter::from_fn(|| executor.try_reserve(&entry.spec)).take(max).collect()
     }
 
     /// Claims work for `slots` of a function, or settles what waits for a function that is gone.
@@ -151,10 +154,13 @@ impl Dispatcher {
             Err(error) => {
                 tracing::error!(%error, function = %claim.function, "cannot claim work");
                 let again = now.plus(STORE_RETRY_WAIT);
-                self.turns.claimed(claim.function, Some(again), now, again);
+                let taken = Taken { slots: claim.slots.len(), used: 0, next_due: Some(again) };
+                self.turns.claimed(claim.function, &taken, now, again);
             }
             Ok(reply) => {
-                self.turns.claimed(claim.function, reply.next_due, now, now.plus(EXPIRY_SWEEP));
+                let (slots, used) = (claim.slots.len(), reply.claimed.len());
+                let taken = Taken { slots, used, next_due: reply.next_due };
+                self.turns.claimed(claim.function, &taken, now, now.plus(EXPIRY_SWEEP));
                 let Some(entry) = claim.entry else { return };
                 for (claimed, slot) in reply.claimed.into_iter().zip(claim.slots) {
                     let attempt = attempt::run(Arc::clone(&self.shared), Arc::clone(&entry), claimed, slot);

@@ -7,6 +7,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use bide_types::{AccountId, FunctionId, Timestamp};
 
+use crate::options::DISPATCH_QUANTUM;
+
 /// The line of one function. A function without waiting work has none.
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
@@ -29,9 +31,21 @@ pub(super) enum Turn {
     Sweep,
 }
 
+/// What came of a turn.
+pub(super) struct Taken {
+    /// Slots that could be had.
+    pub(super) slots: usize,
+    /// Slots that there was work for.
+    pub(super) used: usize,
+    /// What the store knows of the rest of the line.
+    pub(super) next_due: Option<Timestamp>,
+}
+
 #[derive(Default)]
 pub(super) struct Turns {
     lines: HashMap<FunctionId, Line>,
+    /// How many slots the next turn of a function may take, where that is not one; see [`Turns::quantum`].
+    quanta: HashMap<FunctionId, usize>,
     timers: BTreeSet<(Timestamp, FunctionId)>,
     /// Accounts with ready functions; functions that no longer exist share the account `None`.
     accounts: VecDeque<Option<AccountId>>,
@@ -99,6 +113,12 @@ impl Turns {
         }
     }
 
+    /// How many slots the function may take in this turn: one at first, twice as many as long as all are used. A slot
+    /// may cost the start of an instance, so none is taken on the mere chance that there is more work.
+    pub(super) fn quantum(&self, function: FunctionId) -> usize {
+        self.quanta.get(&function).copied().unwrap_or(1)
+    }
+
     pub(super) fn claiming(&mut self, function: FunctionId, turn: Turn) {
         self.lines.insert(function, Line::Claiming { turn, next_due: None, capacity: false });
     }
@@ -114,19 +134,23 @@ impl Turns {
         self.timers.insert((until, function));
     }
 
-    /// A claim came back; `next_due` is what the store knows of the rest of the line. A sweep that leaves due work is
-    /// blocked until `sweep_again`.
+    /// A claim came back. A sweep that leaves due work is blocked until `sweep_again`.
     pub(super) fn claimed(
         &mut self,
         function: FunctionId,
-        next_due: Option<Timestamp>,
+        taken: &Taken,
         now: Timestamp,
         sweep_again: Timestamp,
     ) {
+        let quantum = self.quanta.remove(&function).unwrap_or(1);
         let Some(Line::Claiming { turn, next_due: hinted, capacity }) = self.lines.remove(&function) else {
             unreachable!("a claim comes back to the line that made it");
         };
-        let Some(due) = next_due.into_iter().chain(hinted).min() else { return };
+        let Some(due) = taken.next_due.into_iter().chain(hinted).min() else { return };
+        if due <= now {
+            let wanted = if taken.used < taken.slots { taken.used } else { 2 * quantum };
+            self.quanta.insert(function, wanted.clamp(1, DISPATCH_QUANTUM));
+        }
         if turn == Turn::Sweep && !capacity && due <= now {
             self.block(function, sweep_again);
         } else {

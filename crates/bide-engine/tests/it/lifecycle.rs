@@ -1,8 +1,9 @@
 //! From acceptance to settlement.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bide_engine::{AttemptResult, Status};
+use bide_engine::{AttemptResult, Executor as _, Options, Status};
 use bide_env::Clock as _;
 use bide_types::Timestamp;
 use bytes::Bytes;
@@ -170,4 +171,17 @@ async fn times_are_those_of_the_clock() {
     let view = fixture.until_status("t", Status::Succeeded, Duration::ZERO).await;
     assert_eq!(view.invocation.accepted_at, START);
     assert!(view.invocation.settlement().expect("settled").at < Timestamp::MAX);
+}
+
+#[tokio::test]
+async fn no_more_slots_are_taken_than_there_is_work_for() {
+    let (fixture, slow) = Fixture::with(16, Options::default()).await;
+    slow.pauses.store(8, Ordering::Relaxed);
+    fixture.submit("t", "hold", 0).await.expect("accepted");
+    let mut most = 0;
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+        most = most.max(fixture.executor.stats().busy);
+    }
+    assert_eq!(most, 1);
 }

@@ -13,6 +13,10 @@ fn account_of(function: FunctionId) -> Option<AccountId> {
     Some(AccountId::new(&format!("a{}", function.get() / 10)).expect("valid"))
 }
 
+fn taken(slots: usize, used: usize, next_due: Option<u64>) -> Taken {
+    Taken { slots, used, next_due: next_due.map(at) }
+}
+
 #[test]
 fn accounts_take_turns_however_many_functions_each_has() {
     let mut turns = Turns::default();
@@ -46,7 +50,7 @@ fn work_heard_of_during_a_claim_is_not_forgotten() {
     turns.next();
     turns.claiming(function(10), Turn::Run);
     turns.work(function(10), at(5));
-    turns.claimed(function(10), None, at(2), at(100));
+    turns.claimed(function(10), &taken(1, 1, None), at(2), at(100));
     assert_eq!(turns.next_wake(), Some(at(5)));
 }
 
@@ -63,7 +67,7 @@ fn a_function_without_capacity_waits_for_capacity_or_its_sweep() {
     turns.wake(at(60), account_of);
     assert_eq!(turns.next(), Some((function(10), Turn::Sweep)));
     turns.claiming(function(10), Turn::Sweep);
-    turns.claimed(function(10), Some(at(1)), at(60), at(110));
+    turns.claimed(function(10), &taken(0, 0, Some(1)), at(60), at(110));
     assert_eq!(turns.next_wake(), Some(at(110)));
     assert_eq!(turns.next(), None);
 }
@@ -94,7 +98,28 @@ fn capacity_that_grows_during_a_sweep_is_used() {
     turns.next();
     turns.claiming(function(10), Turn::Sweep);
     turns.unblock(function(10), account_of(function(10)));
-    turns.claimed(function(10), Some(at(1)), at(60), at(110));
+    turns.claimed(function(10), &taken(0, 0, Some(1)), at(60), at(110));
     turns.wake(at(60), account_of);
     assert_eq!(turns.next(), Some((function(10), Turn::Run)));
+}
+
+#[test]
+fn a_function_takes_more_slots_at_once_while_it_has_work_for_all() {
+    let mut turns = Turns::default();
+    let mut quanta = Vec::new();
+    let story = [(1, 1), (2, 2), (3, 3), (8, 8), (16, 16), (16, 5), (5, 0), (1, 1)];
+    for (slots, used) in story {
+        turns.work(function(10), at(1));
+        turns.wake(at(1), account_of);
+        turns.next();
+        quanta.push(turns.quantum(function(10)));
+        turns.claiming(function(10), Turn::Run);
+        turns.claimed(function(10), &taken(slots, used, Some(1)), at(1), at(100));
+    }
+    assert_eq!(quanta, [1, 2, 4, 8, 16, 16, 5, 1]);
+    turns.wake(at(1), account_of);
+    turns.next();
+    turns.claiming(function(10), Turn::Run);
+    turns.claimed(function(10), &taken(2, 2, Some(50)), at(1), at(100));
+    assert_eq!(turns.quantum(function(10)), 1, "a line that has to wait starts anew");
 }
