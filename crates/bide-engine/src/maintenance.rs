@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bide_core::Command;
-use bide_store::{LeaseRef, Purge, StoreError, Transition};
+use bide_store::{LeaseRef, Purge, StoreError, Transition, TransitionReply};
 use tokio::sync::watch;
 
 use crate::options::{MAINTENANCE_BATCH, MAINTENANCE_PERIOD};
@@ -27,7 +27,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>
     }
 }
 
-/// Takes work back from holders that are gone; returns how many leases lapsed.
+/// Takes work back from holders that are gone; returns how many leases lapsed. Ends with a batch that comes to nothing:
+/// what cannot be ended now is left for the next round.
 pub(crate) async fn lapse_leases(shared: &Shared) -> Result<usize, StoreError> {
     let mut lapsed = 0;
     loop {
@@ -42,11 +43,12 @@ pub(crate) async fn lapse_leases(shared: &Shared) -> Result<usize, StoreError> {
             let (batcher, transition) = (shared.batcher.clone(), lapse(*lease));
             lapsing.spawn(async move { batcher.transition(transition).await });
         }
+        let before = lapsed;
         for reply in lapsing.join_all().await {
-            reply?; // a rejection means that the lease ended by itself meanwhile
+            // A rejection means that the lease ended by itself meanwhile.
+            lapsed += usize::from(matches!(reply?, TransitionReply::Applied { .. }));
         }
-        lapsed += leases.len();
-        if leases.is_empty() || found < MAINTENANCE_BATCH {
+        if lapsed == before || found < MAINTENANCE_BATCH {
             return Ok(lapsed);
         }
     }

@@ -41,8 +41,8 @@ pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(300);
 pub(crate) const MAINTENANCE_PERIOD: Duration = Duration::from_secs(60);
 /// Records of one maintenance batch.
 pub(crate) const MAINTENANCE_BATCH: usize = 512;
-/// Destination records taken up at once.
-pub(crate) const DELIVERIES_AT_ONCE: usize = 64;
+/// Destination records taken up at once, each with its event, its return value and the text made of both.
+pub(crate) const DELIVERIES_AT_ONCE: usize = 16;
 /// Attempts to deliver a destination record before it is given up.
 pub(crate) const DELIVERY_ATTEMPTS_MAX: u32 = 10;
 /// First wait after a failed delivery; doubles up to [`DELIVERY_WAIT_MAX`].
@@ -57,4 +57,5 @@ pub(crate) const DESTINATION_RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub(crate) const STORE_RETRY_WAIT: Duration = Duration::from_secs(1);
 
 const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX < UNSTORED_BYTES_MAX);
+const _: () = assert!(DELIVERIES_AT_ONCE * DESTINATION_RECORD_BYTES_MAX <= UNSTORED_BYTES_MAX);
 const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX + RETURN_PAYLOAD_BYTES_MAX < DESTINATION_RECORD_BYTES_MAX / 2);

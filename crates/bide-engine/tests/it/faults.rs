@@ -73,3 +73,16 @@ async fn a_record_that_cannot_be_read_harms_nobody_but_its_function() {
     let ledger = fixture.engine.ledger(&fixture.target("f")).await.expect("readable");
     assert_eq!((ledger.accepted, ledger.open()), (20, 20));
 }
+
+#[tokio::test]
+async fn leases_that_cannot_be_ended_are_left_for_the_next_round() {
+    let (fixture, troubled) = Fixture::with(1, Options::default()).await;
+    troubled.phantom_leases.store(true, Ordering::Relaxed);
+    let before = troubled.commits.load(Ordering::Relaxed);
+    fixture.clock.advance(Duration::from_secs(60));
+    for _ in 0..100 {
+        fixture.settle().await;
+    }
+    let commits = troubled.commits.load(Ordering::Relaxed) - before;
+    assert!(commits < 10, "{commits} commits in one round");
+}

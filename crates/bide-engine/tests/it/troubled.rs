@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use bide_core::{LeaseHolder, Ledger};
+use bide_core::{Epoch, LeaseHolder, Ledger};
 use bide_store::memory::MemoryStore;
 use bide_store::{
     Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DueDeliveries, Health, LeaseRef, Stats, Store,
     StoreError, TaskPage, TaskQuery, TaskView,
 };
-use bide_types::{FunctionId, TaskId, Timestamp};
+use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
 use bytes::Bytes;
 
 /// See the module. Clones share the trouble.
@@ -22,16 +22,28 @@ pub(crate) struct Troubled {
     pub(crate) panics: Arc<AtomicBool>,
     /// A commit lets the other tasks run so many times before it does anything.
     pub(crate) pauses: Arc<AtomicUsize>,
+    /// Commits so far.
+    pub(crate) commits: Arc<AtomicUsize>,
+    /// There are leases without a record, as many as anybody asks for.
+    pub(crate) phantom_leases: Arc<AtomicBool>,
 }
 
 impl Troubled {
     pub(crate) fn new(store: MemoryStore) -> Self {
-        Self { store, damaged: Arc::default(), panics: Arc::default(), pauses: Arc::default() }
+        Self {
+            store,
+            damaged: Arc::default(),
+            panics: Arc::default(),
+            pauses: Arc::default(),
+            commits: Arc::default(),
+            phantom_leases: Arc::default(),
+        }
     }
 }
 
 impl Store for Troubled {
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<BatchReply, StoreError>> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
         let damaged = *self.damaged.lock().expect("nobody panics while holding it");
         if batch.claims.iter().any(|claim| Some(claim.function) == damaged) {
             let (place, reason) = ("a record".to_owned(), "a test wants it".to_owned());
@@ -64,6 +76,15 @@ impl Store for Troubled {
         now: Timestamp,
         max: usize,
     ) -> BoxFuture<'_, Result<Vec<LeaseRef>, StoreError>> {
+        if self.phantom_leases.load(Ordering::Relaxed) {
+            let phantom = move |id| LeaseRef {
+                invocation: InvocationId::new(id),
+                epoch: Epoch(1),
+                holder: LeaseHolder(99),
+                expires_at: now,
+            };
+            return Box::pin(async move { Ok((1..).take(max).map(phantom).collect()) });
+        }
         self.store.lapsed_leases(own, now, max)
     }
 
