@@ -288,3 +288,42 @@ async fn output_to_a_reader_that_has_gone_ends_quietly() {
     assert!(!stderr.contains("panicked"), "{stderr}");
     assert!(status.success(), "{status}");
 }
+
+#[tokio::test]
+async fn verify_tells_a_sound_directory_from_a_damaged_one_a_busy_one_and_none() {
+    let mut world = deployed().await;
+    world.api.deploy("echo", Function::python(FLAKY)).await;
+    world.api.submit_task("echo", "job", "it").await;
+    world.api.settled("echo", "job").await;
+    let data = world.dir.path().join("data");
+    let verify = async |output: &str| {
+        run(bide_command(&["verify", &data.to_string_lossy(), "--output", output])).await
+    };
+
+    let busy = verify("text").await;
+    assert_eq!(busy.code, 5, "{busy:?}");
+    assert!(busy.stderr.contains("in use by another bide process"), "{busy:?}");
+
+    world.server.stop().await;
+    let sound = verify("text").await;
+    assert_eq!(sound.code, 0, "{sound:?}");
+    assert!(sound.stdout.starts_with("PART") && sound.stdout.contains("sound: "), "{sound:?}");
+    let report = verify("json").await.json();
+    assert_eq!((&report["sound"], &report["problemCount"]), (&json!(true), &json!(0)));
+    assert_eq!(report["entries"]["invocations"], 1, "{report:#}");
+
+    let package = std::fs::read_dir(data.join("packages")).unwrap().next().unwrap().unwrap().path();
+    let mut content = std::fs::read(&package).unwrap();
+    content[10] ^= 1;
+    std::fs::write(&package, content).unwrap();
+    let damaged = verify("json").await;
+    assert_eq!(damaged.code, 1, "{damaged:?}");
+    let report: Value = serde_json::from_str(&damaged.stdout).unwrap();
+    assert_eq!((&report["sound"], &report["problemCount"]), (&json!(false), &json!(1)));
+    let name = package.file_name().unwrap().to_string_lossy().into_owned();
+    assert!(report["problems"][0].as_str().unwrap().contains(&name), "{report:#}");
+
+    let none = run(bide_command(&["verify", &world.dir.path().to_string_lossy()])).await;
+    assert_eq!(none.code, 5, "{none:?}");
+    assert!(none.stderr.contains("there is no bide store in"), "{none:?}");
+}

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Api, Function, Journal, Launch, Server, bide_command, directory, events, is_final, run, status, statuses,
-    until_within,
+    Api, Function, Journal, Launch, Server, World, bide_command, directory, events, is_final, run, status,
+    statuses, until_within,
 };
 
 /// Kills under load.
@@ -170,6 +170,7 @@ async fn what_was_accepted_settles_once_and_never_early_however_often_the_server
         cut_runs += runs_without_an_end(&journal.lines()[seen..]);
         check_log(&server);
         if round % ROUNDS_PER_STARTUP_KILL == 0 {
+            verify(&data).await;
             kill_while_it_starts(&data, &mut random).await;
         }
         server = start(&data).await;
@@ -191,6 +192,39 @@ async fn what_was_accepted_settles_once_and_never_early_however_often_the_server
 
     check_log(&server);
     server.stop().await;
+    verify(&data).await;
+}
+
+#[tokio::test]
+async fn an_answer_of_202_survives_a_kill_right_after_it() {
+    let mut world = World::start().await;
+    deploy(&world.api, &world.journal).await;
+    let now = SystemClock::new().now();
+    for round in 0..3 {
+        let work = |id: &str, is_task| Work {
+            id: format!("{id}{round}"),
+            is_task,
+            delay_seconds: 0,
+            ms: 0,
+            fails_once: false,
+            sent_at: now,
+        };
+        work("task", true).submit(&world.api).await.expect("accepted");
+        work("plain", false).submit(&world.api).await.expect("accepted");
+        world.crash().await;
+    }
+    wait_until_settled(&world.api).await;
+    for number in 0..3 {
+        let id = format!("task{number}");
+        assert_eq!(status(&world.api.task("tasks", &id).await), "Succeeded", "{id}");
+        for id in [id, format!("plain{number}")] {
+            assert!(world.journal.of(&id).iter().any(|line| line["what"] == "end"), "{id}");
+        }
+    }
+}
+
+/// Counts the data of a server that does not run, however it ended.
+async fn verify(data: &Path) {
     let verified = run(bide_command(&["verify", &data.to_string_lossy()])).await;
     assert_eq!(verified.code, 0, "{verified:?}");
 }

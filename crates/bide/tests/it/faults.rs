@@ -157,8 +157,7 @@ async fn sigterm_lets_running_work_finish_and_keeps_the_rest() {
     assert!(!world.journal.of("end").is_empty());
     drop(call.await);
 
-    world.server = Launch::new(&world.dir.path().join("data")).ready().await;
-    world.api = Api::of(&world.server);
+    world.start_again().await;
     assert_eq!(
         statuses(&world.api.task("waits", "running").await),
         ["Enqueued", "Dequeued", "Running", "Succeeded"]

@@ -9,6 +9,7 @@
 mod cli;
 mod crash;
 mod faults;
+mod instances;
 mod lifecycle;
 mod misbehaviour;
 mod refusals;

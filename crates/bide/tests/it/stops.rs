@@ -83,6 +83,30 @@ async fn a_running_task_that_is_stopped_ends_with_all_its_processes() {
 }
 
 #[tokio::test]
+async fn a_stop_that_a_crash_interrupts_is_carried_out_after_the_restart() {
+    const DEAF: &str = r#"
+import signal, time
+from journal import note
+
+def handler(event, context):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    note(id=event.decode())
+    time.sleep(1000)
+"#;
+    let mut world = World::start().await;
+    world.api.deploy("deaf", Function::python(DEAF).journal(&world.journal)).await;
+    world.api.submit_task("deaf", "job", "job").await;
+    until("it runs", async || world.journal.of("job").pop()).await;
+    world.api.stop_task("deaf", "job").await;
+    assert_eq!(status(&world.api.task("deaf", "job").await), "Stopping");
+
+    world.crash().await;
+    let stopped = world.api.settled("deaf", "job").await;
+    assert_eq!(statuses(&stopped), ["Enqueued", "Dequeued", "Running", "Stopping", "Stopped"]);
+    assert_eq!(world.journal.of("job").len(), 1, "it does not run again");
+}
+
+#[tokio::test]
 async fn a_stop_tells_the_failure_destination() {
     let world = World::start().await;
     world.api.deploy("works", Function::python(WORKING).journal(&world.journal)).await;

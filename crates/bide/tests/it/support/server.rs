@@ -60,6 +60,17 @@ impl World {
     /// Ends the server in order and starts one on the same data.
     pub(crate) async fn restart(&mut self) {
         self.server.stop().await;
+        self.start_again().await;
+    }
+
+    /// Kills the server and starts one on the same data.
+    pub(crate) async fn crash(&mut self) {
+        self.server.kill().await;
+        self.start_again().await;
+    }
+
+    /// Starts a server on the data of the one that has ended.
+    pub(crate) async fn start_again(&mut self) {
         self.server = Launch::new(&self.dir.path().join("data")).ready().await;
         self.api = Api::of(&self.server);
     }
