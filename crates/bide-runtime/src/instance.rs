@@ -94,9 +94,10 @@ impl Instance {
         surroundings: &Arc<Surroundings>,
         spec: &Arc<FunctionSpec>,
         id: &InstanceId,
+        alone: bool,
     ) -> Result<Self, FailedStart> {
         let logs = Logs::new(spec, id);
-        let started = Self::try_start(surroundings, spec, id, &logs).await;
+        let started = Self::try_start(surroundings, spec, id, alone, &logs).await;
         started.map_err(|failure| {
             let request = initialization_id(id);
             FailedStart { failure, log_tail: logs.finish(&request, "") }
@@ -107,6 +108,7 @@ impl Instance {
         surroundings: &Arc<Surroundings>,
         spec: &Arc<FunctionSpec>,
         id: &InstanceId,
+        alone: bool,
         logs: &Arc<Logs>,
     ) -> Result<Self, StartFailure> {
         let system = |what: &str, error: &dyn std::error::Error| {
@@ -120,6 +122,7 @@ impl Instance {
         let start = Start {
             spec,
             instance: id,
+            alone,
             code_dir: &code_dir,
             scratch_dir: &scratch.0,
             logs,
@@ -174,7 +177,12 @@ impl Instance {
 
     /// Whether the instance may take another request.
     pub(crate) fn is_usable(&self) -> bool {
-        !self.doomed.load(Ordering::Relaxed) && !self.handle.has_exited()
+        !self.doomed.load(Ordering::Relaxed) && !self.handle.has_exited() && self.channel.is_open()
+    }
+
+    /// Whether the start of another instance waits for something that this one holds.
+    pub(crate) fn is_in_the_way(&self) -> bool {
+        self.channel.is_in_the_way()
     }
 
     pub(crate) fn process(&self) -> ProcessHandle {

@@ -9,10 +9,11 @@
 mod book;
 mod options;
 mod slot;
+mod watcher;
 
 use std::convert::Infallible;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bide_env::{Clock, Entropy};
@@ -31,11 +32,7 @@ use book::{Actions, Book, Caps, Grant, Key};
 pub use options::PoolOptions;
 use options::cores;
 use slot::PoolSlot;
-
-/// How often memory and idle times are looked at while instances exist.
-const WATCH_INTERVAL: Duration = Duration::from_millis(250);
-/// The same while somebody waits for capacity that only time may bring.
-const WANT_INTERVAL: Duration = Duration::from_millis(25);
+use watcher::watch_over;
 
 /// A start that has not ended by then waits more than it works.
 const LONG_START: Duration = Duration::from_secs(1);
@@ -165,9 +162,36 @@ impl Shared {
 
     fn slot(self: &Arc<Self>, spec: &Arc<FunctionSpec>, grant: Grant<Arc<Seat>>) -> PoolSlot {
         if grant.start {
-            self.start(Arc::clone(spec), grant.key.clone(), Arc::clone(&grant.instance));
+            self.start(Arc::clone(spec), &grant);
         }
-        PoolSlot::new(Arc::clone(self), grant)
+        PoolSlot::new(Arc::clone(self), Arc::clone(spec), grant)
+    }
+
+    fn try_reserve(self: &Arc<Self>, spec: &Arc<FunctionSpec>) -> Option<PoolSlot> {
+        let (grant, actions) = self.book().take(spec, self.now());
+        if grant.is_none() {
+            self.changed.notify_one();
+        }
+        self.act(actions);
+        grant.map(|grant| self.slot(spec, grant))
+    }
+
+    async fn reserve(self: &Arc<Self>, spec: &Arc<FunctionSpec>) -> Result<PoolSlot, Throttled> {
+        if let Some(slot) = self.try_reserve(spec) {
+            return Ok(slot);
+        }
+        let line = {
+            let mut book = self.book();
+            book.may_wait(spec)?;
+            let (sender, receiver) = oneshot::channel();
+            book.wait(spec, self.now(), Waiter { spec: Arc::clone(spec), slot: sender });
+            receiver
+        };
+        // A slot may have been freed between the two locks.
+        let actions = self.book().settle(self.now());
+        self.act(actions);
+        self.changed.notify_one();
+        line.await.map_err(|_| Throttled { reason: "the server is shutting down".to_owned() })
     }
 
     /// Carries out what the book decided. Never called with the book locked.
@@ -190,11 +214,12 @@ impl Shared {
     }
 
     /// Starts the instance of a seat in a task of its own, which ends by itself and at the latest when the pools close.
-    fn start(self: &Arc<Self>, spec: Arc<FunctionSpec>, key: Key, seat: Arc<Seat>) {
+    fn start(self: &Arc<Self>, spec: Arc<FunctionSpec>, grant: &Grant<Arc<Seat>>) {
         let shared = Arc::clone(self);
+        let (key, seat, alone) = (grant.key.clone(), Arc::clone(&grant.instance), grant.alone);
         self.changed.notify_one();
         self.tasks.spawn(async move {
-            let start = Instance::start(&shared.surroundings, &spec, &seat.id);
+            let start = Instance::start(&shared.surroundings, &spec, &seat.id, alone);
             let started = tokio::select! {
                 biased;
                 started = start => started,
@@ -223,10 +248,19 @@ impl Shared {
         started: Result<Arc<Instance>, FailedStart>,
     ) {
         let instance = started.as_ref().ok().cloned();
-        seat.outcome.send_replace(Some(started));
+        let insists = match &started {
+            Err(FailedStart { failure: StartFailure::PortTaken, .. }) => Some(true),
+            // Its own port was free and did not help.
+            Err(FailedStart { failure: StartFailure::Function(_), .. }) => Some(false),
+            Err(FailedStart { failure: StartFailure::System(_), .. }) | Ok(_) => None,
+        };
         let now = self.now();
         let mut actions = {
             let mut book = self.book();
+            if let Some(insists) = insists {
+                book.set_alone(key, insists);
+            }
+            seat.outcome.send_replace(Some(started));
             let mut actions = book.started(key, seat.number, now, instance.is_some());
             actions.extend(book.settle(now));
             if book.is_closed() {
@@ -292,79 +326,20 @@ impl Drop for Shared {
     }
 }
 
-/// Reclaims idle instances, watches memory, and lets the book think again while somebody waits. Keeps nothing alive.
-async fn watch_over(pools: Weak<Shared>, clock: Arc<dyn Clock>, changed: Arc<Notify>, closing: Cancel) {
-    loop {
-        let Some((exists, wanting)) = pools.upgrade().map(|shared| {
-            let book = shared.book();
-            (book.stats().instances > 0, book.is_wanting())
-        }) else {
-            return;
-        };
-        let interval = if wanting { WANT_INTERVAL } else { WATCH_INTERVAL };
-        let pause =
-            async { if exists || wanting { clock.sleep(interval).await } else { changed.notified().await } };
-        tokio::select! {
-            () = pause => {}
-            () = closing.cancelled() => return,
-        }
-        if let Some(shared) = pools.upgrade() {
-            shared.look_around(wanting);
-        }
-    }
-}
-
-impl Shared {
-    fn look_around(self: &Arc<Self>, wanting: bool) {
-        let now = self.now();
-        let (mut actions, ready) = {
-            let mut book = self.book();
-            let mut actions = book.reclaim(now, self.options.idle_timeout);
-            if wanting || !actions.stop.is_empty() {
-                actions.extend(book.settle(now));
-            }
-            (actions, book.ready())
-        };
-        actions.grown.dedup();
-        self.act(actions);
-        ready.iter().filter_map(|seat| seat.instance()).for_each(|instance| instance.enforce_memory());
-    }
-}
-
 impl Executor for Pools {
     fn capacity(&self, spec: &FunctionSpec) -> usize {
         self.shared.book().capacity(spec, self.shared.now())
     }
 
     fn try_reserve(&self, spec: &Arc<FunctionSpec>) -> Option<Box<dyn Slot>> {
-        let (grant, actions) = self.shared.book().take(spec, self.shared.now());
-        if grant.is_none() {
-            self.shared.changed.notify_one();
-        }
-        self.shared.act(actions);
-        grant.map(|grant| Box::new(self.shared.slot(spec, grant)) as Box<dyn Slot>)
+        self.shared.try_reserve(spec).map(|slot| Box::new(slot) as Box<dyn Slot>)
     }
 
     fn reserve(&self, spec: &Arc<FunctionSpec>) -> BoxFuture<'_, Result<Box<dyn Slot>, Throttled>> {
         let spec = Arc::clone(spec);
         Box::pin(async move {
-            if let Some(slot) = self.try_reserve(&spec) {
-                return Ok(slot);
-            }
-            let line = {
-                let mut book = self.shared.book();
-                book.may_wait(&spec)?;
-                let (sender, receiver) = oneshot::channel();
-                book.wait(&spec, self.shared.now(), Waiter { spec: Arc::clone(&spec), slot: sender });
-                receiver
-            };
-            // A slot may have been freed between the two locks.
-            let actions = self.shared.book().settle(self.shared.now());
-            self.shared.act(actions);
-            self.shared.changed.notify_one();
-            let slot = line.await;
-            slot.map(|slot| Box::new(slot) as Box<dyn Slot>)
-                .map_err(|_| Throttled { reason: "the server is shutting down".to_owned() })
+            let slot = self.shared.reserve(&spec).await?;
+            Ok(Box::new(slot) as Box<dyn Slot>)
         })
     }
 

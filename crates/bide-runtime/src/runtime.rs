@@ -53,6 +53,16 @@ pub(crate) trait Channel: Send + Sync {
     fn initialize<'a>(&'a self, request_id: &'a RequestId) -> BoxFuture<'a, Result<Reply, Broken>>;
 
     fn invoke<'a>(&'a self, request: &'a InvokeRequest) -> BoxFuture<'a, Result<Reply, Broken>>;
+
+    /// Whether requests can still reach the instance.
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    /// Whether the start of another instance waits for something that this one holds.
+    fn is_in_the_way(&self) -> bool {
+        false
+    }
 }
 
 /// A started instance, ready for its initializer.
@@ -74,6 +84,8 @@ pub(crate) enum StartFailure {
     System(String),
     /// The function's fault, already as the result of the attempt that waited for the start.
     Function(AttemptResult),
+    /// The code insists on a port that is not free: it is to be started again with [`Start::alone`].
+    PortTaken,
 }
 
 impl StartFailure {
@@ -112,6 +124,8 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
 pub(crate) struct Start<'a> {
     pub(crate) spec: &'a FunctionSpec,
     pub(crate) instance: &'a InstanceId,
+    /// No other instance of the function exists, because its code insists on its own port.
+    pub(crate) alone: bool,
     pub(crate) code_dir: &'a Path,
     /// Private, writable, removed after the instance.
     pub(crate) scratch_dir: &'a Path,

@@ -3,13 +3,14 @@
 //! Owns the policy, as plain synchronous code without locks, clocks or processes: every change returns the [`Actions`]
 //! that the shell then carries out. Generic over the instance, so that tests need none. Nothing survives a crash.
 //!
-//! Growth: a new instance is started when no slot is free, within the caps per function and account and at most
+//! Growth (`growth`): a new instance is started when no slot is free, within the caps per function and account and at most
 //! `starts_max` at a time. Beyond twice the number of cores a function grows only while its runs are long enough
 //! (`members::SHORT_RUN`): a flood of calls that do nothing is served fastest by few instances, and forking a hundred
 //! interpreters on two cores would stall everything. Runs that do not end count as long (`members::GROWTH_PATIENCE`).
 //! A start that takes long waits for something more than it works, so it no longer counts against `starts_max`: a
 //! function that never comes up must not keep all the others from starting.
 
+mod growth;
 mod leaving;
 mod members;
 
@@ -62,6 +63,8 @@ pub(crate) struct Grant<I> {
     pub(crate) cold: bool,
     /// The member is new: somebody has to start it.
     pub(crate) start: bool,
+    /// It is to stay the only one of its key.
+    pub(crate) alone: bool,
 }
 
 /// What the shell has to do after a change.
@@ -100,6 +103,8 @@ pub(crate) struct Book<I, W> {
     /// Of these, those that count against the cap on starts.
     crowding: usize,
     next_member: u64,
+    /// Keys that may have one instance at a time only.
+    alone: HashSet<Key>,
     /// Functions that were refused a slot since they were last told of capacity.
     refused: HashSet<FunctionId>,
     closed: bool,
@@ -122,6 +127,7 @@ impl<I: Clone, W> Book<I, W> {
             starting: 0,
             crowding: 0,
             next_member: 0,
+            alone: HashSet::new(),
             refused: HashSet::new(),
             closed: false,
         }
@@ -216,6 +222,15 @@ impl<I: Clone, W> Book<I, W> {
             self.gone(key, number);
         }
         actions
+    }
+
+    /// Whether this key may have one instance at a time only, from now on.
+    pub(crate) fn set_alone(&mut self, key: &Key, alone: bool) {
+        if alone {
+            self.alone.insert(key.clone());
+        } else {
+            self.alone.remove(key);
+        }
     }
 
     /// A start takes long: makes room for others.
@@ -357,7 +372,7 @@ impl<I: Clone, W> Book<I, W> {
             let member = &mut pool.members[at];
             member.busy += 1;
             let (instance, cold) = (member.instance.clone(), !member.ready);
-            return Some(Grant { key: key.clone(), instance, cold, start: false });
+            return Some(Grant { key: key.clone(), instance, cold, start: false, alone: false });
         }
         let account = pool.account.clone();
         if self.growth(key, &account, now) == 0 {
@@ -386,33 +401,7 @@ impl<I: Clone, W> Book<I, W> {
             busy: 1,
             idle_since: now,
         });
-        Some(Grant { key: key.clone(), instance, cold: true, start: true })
-    }
-
-    /// Instances that may be started for `key` now.
-    fn growth(&self, key: &Key, account: &AccountId, now: Duration) -> usize {
-        let of_function = self.count_of_function(key.function);
-        let of_account = self.count_of_account(account);
-        let mut account_room = self.caps.per_account.saturating_sub(of_account);
-        if account_room == 0 && self.evictable(account, key).is_some() {
-            account_room = 1;
-        }
-        let room = self.caps.per_function.saturating_sub(of_function).min(account_room);
-        let room = room.min(self.caps.starts.saturating_sub(self.crowding));
-        if self.pools.get(key).is_some_and(|pool| pool.has_short_runs(now)) {
-            return room.min(self.caps.free_growth.saturating_sub(of_function));
-        }
-        room
-    }
-
-    /// The member of another pool of the account that has been idle longest.
-    fn evictable(&self, account: &AccountId, spared: &Key) -> Option<(Key, u64)> {
-        let pools = self.pools.iter().filter(|(key, pool)| pool.account == *account && *key != spared);
-        let members = pools.flat_map(|(key, pool)| pool.members.iter().map(move |member| (key, member)));
-        members
-            .filter(|(_, member)| member.is_idle())
-            .min_by_key(|(_, member)| member.idle_since)
-            .map(|(key, member)| (key.clone(), member.number))
+        Some(Grant { key: key.clone(), instance, cold: true, start: true, alone: self.alone.contains(key) })
     }
 
     fn member_mut(&mut self, key: &Key, number: u64) -> Option<&mut Member<I>> {
@@ -422,29 +411,6 @@ impl<I: Clone, W> Book<I, W> {
     fn forget_if_empty(&mut self, key: &Key) {
         if self.pools.get(key).is_some_and(|pool| pool.members.is_empty() && pool.waiters.is_empty()) {
             self.pools.remove(key);
-        }
-    }
-
-    fn count_of_function(&self, function: FunctionId) -> usize {
-        self.per_function.get(&function).copied().unwrap_or(0)
-    }
-
-    fn count_of_account(&self, account: &AccountId) -> usize {
-        self.per_account.get(account).copied().unwrap_or(0)
-    }
-
-    fn uncount(&mut self, function: FunctionId, account: &AccountId) {
-        let left = |count: Option<&mut usize>| {
-            count.is_some_and(|count| {
-                *count -= 1;
-                *count == 0
-            })
-        };
-        if left(self.per_function.get_mut(&function)) {
-            self.per_function.remove(&function);
-        }
-        if left(self.per_account.get_mut(account)) {
-            self.per_account.remove(account);
         }
     }
 }

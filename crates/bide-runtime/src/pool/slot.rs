@@ -1,22 +1,29 @@
 //! One slot: the right to run one request on one seat.
 //!
-//! Owns giving the slot back exactly once, whatever happens: used, unused, cancelled, or dropped half way.
+//! Owns giving the slot back exactly once, whatever happens: used, unused, cancelled, or dropped half way. A seat that
+//! turns out to be none before the request was sent to it is exchanged for another.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bide_types::InstanceId;
 use bytes::Bytes;
 
 use super::book::{Grant, Key};
 use super::{Seat, Shared};
 use crate::executor::{
-    AttemptOutcome, AttemptResult, BoxFuture, Cancel, FunctionErrorCause, InvokeRequest, Slot, StartedHook,
+    AttemptOutcome, AttemptResult, BoxFuture, Cancel, FunctionErrorCause, FunctionSpec, InvokeRequest, Slot,
+    StartedHook,
 };
 use crate::instance::{Attempt, FailedStart, Instance};
 use crate::runtime::StartFailure;
 
+/// How often a seat is exchanged for one attempt.
+const EXCHANGES_MAX: usize = 3;
+
 pub(super) struct PoolSlot {
     shared: Arc<Shared>,
+    spec: Arc<FunctionSpec>,
     key: Key,
     seat: Arc<Seat>,
     cold: bool,
@@ -24,8 +31,8 @@ pub(super) struct PoolSlot {
 }
 
 impl PoolSlot {
-    pub(super) fn new(shared: Arc<Shared>, grant: Grant<Arc<Seat>>) -> Self {
-        Self { shared, key: grant.key, seat: grant.instance, cold: grant.cold, run: None }
+    pub(super) fn new(shared: Arc<Shared>, spec: Arc<FunctionSpec>, grant: Grant<Arc<Seat>>) -> Self {
+        Self { shared, spec, key: grant.key, seat: grant.instance, cold: grant.cold, run: None }
     }
 
     /// The seat's instance, once its start has ended; `None` if cancelled before.
@@ -43,10 +50,29 @@ impl PoolSlot {
     }
 
     async fn run(mut self, request: InvokeRequest, cancel: Cancel, started: StartedHook) -> AttemptOutcome {
-        let instance = match self.instance(&cancel).await {
-            Some(Ok(instance)) => instance,
-            Some(Err(failed)) => return self.unstarted(failed_result(failed.failure), failed.log_tail),
-            None => return self.unstarted(AttemptResult::Stopped, Bytes::new()),
+        let mut exchanges = 0;
+        let instance = loop {
+            match self.instance(&cancel).await {
+                Some(Ok(instance)) if instance.is_usable() => break instance,
+                Some(Err(FailedStart { failure: StartFailure::System(message), log_tail })) => {
+                    return unstarted(self.seat.id.clone(), AttemptResult::SystemError { message }, log_tail);
+                }
+                Some(Err(FailedStart { failure: StartFailure::Function(result), log_tail })) => {
+                    return unstarted(self.seat.id.clone(), result, log_tail);
+                }
+                None => return unstarted(self.seat.id.clone(), AttemptResult::Stopped, Bytes::new()),
+                // Gone since the slot was taken, or to be started another way.
+                Some(Ok(_) | Err(FailedStart { failure: StartFailure::PortTaken, .. })) => {}
+            }
+            if exchanges == EXCHANGES_MAX {
+                let message = "no instance of the function stays".to_owned();
+                return unstarted(self.seat.id.clone(), AttemptResult::SystemError { message }, Bytes::new());
+            }
+            exchanges += 1;
+            self = match self.exchange(&cancel).await {
+                Ok(slot) => slot,
+                Err(outcome) => return *outcome,
+            };
         };
         let attempt = instance.run(&request, &cancel, self.cold, started).await;
         let Attempt { result, duration, memory_max_mb, log_tail } = attempt;
@@ -65,22 +91,30 @@ impl PoolSlot {
         }
     }
 
-    fn unstarted(self, result: AttemptResult, log_tail: Bytes) -> AttemptOutcome {
-        AttemptOutcome {
-            result,
-            instance: self.seat.id.clone(),
-            duration: Duration::ZERO,
-            memory_max_mb: 0.0,
-            cold_start: true,
-            log_tail,
-        }
+    /// Gives the slot back and takes another one, in line with everybody who waits.
+    async fn exchange(self, cancel: &Cancel) -> Result<Self, Box<AttemptOutcome>> {
+        let (shared, spec, id) = (Arc::clone(&self.shared), Arc::clone(&self.spec), self.seat.id.clone());
+        drop(self);
+        let result = tokio::select! {
+            slot = shared.reserve(&spec) => match slot {
+                Ok(slot) => return Ok(slot),
+                Err(throttled) => AttemptResult::SystemError { message: throttled.reason },
+            },
+            () = cancel.cancelled() => AttemptResult::Stopped,
+        };
+        Err(Box::new(unstarted(id, result, Bytes::new())))
     }
 }
 
-fn failed_result(failure: StartFailure) -> AttemptResult {
-    match failure {
-        StartFailure::System(message) => AttemptResult::SystemError { message },
-        StartFailure::Function(result) => result,
+/// The outcome of an attempt whose request reached no handler.
+fn unstarted(instance: InstanceId, result: AttemptResult, log_tail: Bytes) -> AttemptOutcome {
+    AttemptOutcome {
+        result,
+        instance,
+        duration: Duration::ZERO,
+        memory_max_mb: 0.0,
+        cold_start: true,
+        log_tail,
     }
 }
 

@@ -183,4 +183,8 @@ impl Channel for AgentChannel {
     fn invoke<'a>(&'a self, request: &'a InvokeRequest) -> BoxFuture<'a, Result<Reply, Broken>> {
         Box::pin(self.call(Ask::Invoke, request))
     }
+
+    fn is_open(&self) -> bool {
+        self.open.lock().is_some()
+    }
 }

@@ -47,6 +47,18 @@ async fn a_raised_error_is_reported_with_its_stack_and_the_instance_lives_on() {
 }
 
 #[tokio::test]
+async fn a_forked_child_that_returns_does_not_answer_in_place_of_its_parent() {
+    let world = World::new().await;
+    let code = "import os\nMAIN = os.getpid()\ndef handler(event, context):\n    os.fork()\n    return os.getpid() == MAIN\n";
+    let spec = spec(world.python(code));
+    let first = world.call(&spec, "").await;
+    for _ in 0..3 {
+        let outcome = world.call(&spec, "").await;
+        assert_eq!((text(&outcome), &outcome.instance), ("true", &first.instance));
+    }
+}
+
+#[tokio::test]
 async fn a_value_that_json_cannot_hold_is_an_error() {
     let world = World::new().await;
     let spec = spec(world.python("def handler(event, context):\n    return {1, 2}\n"));

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use super::Port;
+use super::ports::Port;
 use crate::executor::{BoxFuture, FunctionErrorKind, InvokeRequest};
 use crate::runtime::frame::ERROR_BODY_BYTES_MAX;
 use crate::runtime::{Broken, Channel, Reply, Start};
@@ -46,7 +46,7 @@ pub(super) struct HttpChannel {
     idle: Mutex<Vec<Connection>>,
     /// The connection that found the server ready.
     first: Mutex<Option<TcpStream>>,
-    _port: Port,
+    port: Port,
 }
 
 impl HttpChannel {
@@ -56,7 +56,7 @@ impl HttpChannel {
             headers: common_headers(start, address),
             idle: Mutex::new(Vec::new()),
             first: Mutex::new(Some(first)),
-            _port: port,
+            port,
         }
     }
 
@@ -122,6 +122,10 @@ impl HttpChannel {
 }
 
 impl Channel for HttpChannel {
+    fn is_in_the_way(&self) -> bool {
+        self.port.is_wanted()
+    }
+
     fn initialize<'a>(&'a self, request_id: &'a RequestId) -> BoxFuture<'a, Result<Reply, Broken>> {
         Box::pin(async move {
             let request = self.request("/initialize", request_id, Bytes::new());

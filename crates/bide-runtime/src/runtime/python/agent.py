@@ -25,6 +25,7 @@ _current_request = ""
 _of_thread = _thread._local()
 _send_lock = _thread.allocate_lock()
 _socket = -1
+_process = os.getpid()
 
 
 class Credentials:
@@ -297,6 +298,8 @@ def run(call, tag):
     except BaseException as error:
         kind, body = FAILED, tag + bytes((FLAG_NONE,)) + to_json(error_body(error))
     flush()
+    if os.getpid() != _process:
+        os._exit(0)  # a child that the handler forked and let return; its parent answers
     send(kind, body)
 
 
