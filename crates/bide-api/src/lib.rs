@@ -32,7 +32,7 @@ use std::sync::Arc;
 use axum::Router;
 
 pub use error::ApiError;
-pub use serve::{CONNECTIONS_MAX, DRAIN_MAX, HEADER_BYTES_MAX, HEADER_READ_MAX, HEADERS_MAX, serve};
+pub use serve::{CONNECTIONS_MAX, HEADER_BYTES_MAX, HEADER_READ_MAX, HEADERS_MAX, serve};
 pub use state::{ApiState, PublicAddress};
 
 /// All routes of this server. They are matched by hand, so that a request has its id, its error body and its bounds

@@ -1,7 +1,7 @@
 //! The listener: connections in, requests to the router, and an orderly end.
 //!
 //! Owns the bounds of a connection (number, header sizes, time to send a header) and the drain at shutdown: no new
-//! connections, idle ones closed, running requests finished within [`DRAIN_MAX`], the rest cut. Never looks at a
+//! connections, idle ones closed, running requests finished within the drain timeout, the rest cut. Never looks at a
 //! request. Every connection task is owned and joined here; a crash closes them all, and a caller whose answer was
 //! still under way cannot know whether it was accepted.
 
@@ -31,19 +31,18 @@ const READ_BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// Time for a complete header, counted from the end of the request before it: so also how long an idle connection is
 /// kept. The Go library expects about 90 s (fc-api 7.1).
 pub const HEADER_READ_MAX: Duration = Duration::from_secs(100);
-/// How long running requests may take to finish after shutdown was asked for.
-pub const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// Pause after the system refused a new connection for want of resources (descriptors).
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 const _: () =
     assert!(HEADER_BYTES_MAX <= READ_BUFFER_BYTES_MAX, "a header must fit the buffer it is read into");
 
-/// Serves `router` until `shutdown` resolves, then drains.
+/// Serves `router` until `shutdown` resolves, then gives running requests `drain_timeout` to finish.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     clock: Arc<dyn Clock>,
+    drain_timeout: Duration,
     shutdown: impl Future<Output = ()>,
 ) {
     let (drain, draining) = watch::channel(false);
@@ -54,7 +53,7 @@ pub async fn serve(
     let drained = async { while connections.join_next().await.is_some() {} };
     let in_time = tokio::select! {
         () = drained => true,
-        () = clock.sleep(DRAIN_MAX) => false,
+        () = clock.sleep(drain_timeout) => false,
     };
     if !in_time {
         tracing::warn!(cut = connections.len(), "requests still running at the end of the drain were cut");

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -18,6 +19,6 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     figures::print(&format!("ready on http://{}", listener.local_addr()?));
     // The body is read, as the real server must.
     let router = Router::new().route("/{*path}", post(|_: Bytes| async { StatusCode::ACCEPTED }));
-    bide_api::serve(listener, router, Arc::new(SystemClock::new()), pending()).await;
+    bide_api::serve(listener, router, Arc::new(SystemClock::new()), Duration::ZERO, pending()).await;
     Ok(())
 }

@@ -5,8 +5,8 @@
 //! the process is started again, which recovers as after a crash.
 
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// The tasks, and which of them broke off.
@@ -20,8 +20,14 @@ pub(crate) struct Background {
 }
 
 /// The name of the first task that broke off, if one did. Clones share it.
-#[derive(Clone, Default)]
-pub(crate) struct Broken(Arc<OnceLock<&'static str>>);
+#[derive(Clone)]
+pub(crate) struct Broken(watch::Sender<Option<&'static str>>);
+
+impl Default for Broken {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
 
 impl Background {
     pub(crate) fn spawn_batcher(&mut self, batcher: impl Future<Output = ()> + Send + 'static) {
@@ -49,7 +55,14 @@ impl Background {
 
 impl Broken {
     pub(crate) fn task(&self) -> Option<&'static str> {
-        self.0.get().copied()
+        *self.0.borrow()
+    }
+
+    /// Resolves with the task's name once one broke off.
+    pub(crate) async fn broke(&self) -> &'static str {
+        let mut changes = self.0.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        changes.wait_for(Option::is_some).await.ok().and_then(|name| *name).unwrap_or("engine")
     }
 
     async fn watch(self, name: &'static str, task: impl Future<Output = ()>) {
@@ -67,7 +80,13 @@ impl Drop for NoteOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!(task = self.name, "a task of the engine broke off; start the server again");
-            self.broken.0.get_or_init(|| self.name);
+            self.broken.0.send_if_modified(|first| match first {
+                Some(_) => false,
+                None => {
+                    *first = Some(self.name);
+                    true
+                }
+            });
         }
     }
 }

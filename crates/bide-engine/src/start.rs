@@ -118,6 +118,13 @@ impl Engine {
 
     /// Ends in order; resolves when everything is stored and all instances are gone.
     pub async fn shutdown(&self) {
+        self.drain().await;
+        self.close().await;
+    }
+
+    /// Accepts and starts nothing new, and lets running attempts finish within the drain timeout; the rest is
+    /// interrupted. Synchronous calls go on until [`Engine::close`].
+    pub async fn drain(&self) {
         let shared = &self.shared;
         shared.stopping.send_replace(true);
         let mut background = self.background.lock().await;
@@ -132,8 +139,13 @@ impl Engine {
             shared.running.interrupt();
             background.workers_ended().await;
         }
+    }
+
+    /// Stops every instance and releases the store; call after [`Engine::drain`].
+    pub async fn close(&self) {
+        let shared = &self.shared;
         shared.executor.shutdown().await;
-        background.end_batcher().await;
+        self.background.lock().await.end_batcher().await;
         if let Err(error) = shared.store.close().await {
             tracing::error!(%error, "the store did not close cleanly");
         }
@@ -156,6 +168,12 @@ impl Engine {
             return Err(Error::ShuttingDown);
         }
         self.shared.broken.task().map_or(Ok(()), |task| Err(Error::Broken(task)))
+    }
+
+    /// Resolves with the name of a background task that broke off, which only a bug makes one do: the process should be
+    /// started again.
+    pub async fn broke(&self) -> &'static str {
+        self.shared.broken.broke().await
     }
 
     pub fn clock(&self) -> &Arc<dyn Clock> {

@@ -1,7 +1,7 @@
 //! One node: store, instances, engine and edge put together, and taken apart in the reverse order.
 //!
 //! Owns the wiring and nothing else. `start`: data directory, credentials, store, pools, engine (which recovers),
-//! listener, ready. `stop`: no new requests, running ones finish, then engine, instances and store. A crash takes the
+//! serving, ready. `stop`: no new requests and attempts, running ones finish, then instances and store end. A crash takes the
 //! same way in at the next start.
 
 use std::io;
@@ -38,6 +38,11 @@ pub(crate) struct Node {
 impl Node {
     /// Starts everything; returns when the server answers.
     pub(crate) async fn start(settings: Settings) -> anyhow::Result<Self> {
+        // First what can be refused without consequences: once the engine runs, so does the work that waits.
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", settings.listen))?;
+        let address = listener.local_addr()?;
         let data_dir = settings.data_dir.clone();
         let store = Arc::new(
             LocalStore::open(&data_dir, bide_store_local::Options::default())
@@ -55,10 +60,6 @@ impl Node {
             entropy: Arc::new(SystemEntropy),
         };
         let engine = Engine::start(dependencies, engine_options(&settings)).await?;
-        let listener = TcpListener::bind(settings.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", settings.listen))?;
-        let address = listener.local_addr()?;
         let state = ApiState::new(
             engine.clone(),
             credentials.into_iter().collect(),
@@ -67,11 +68,13 @@ impl Node {
             PublicAddress::HostHeader { default_port: address.port() },
         );
         let (stop_serving, stopped) = oneshot::channel::<()>();
+        let drain_timeout = settings.drain_timeout;
         let server = tokio::spawn(async move {
             let shutdown = async move {
                 let _ = stopped.await; // a sender that is gone means the same
             };
-            bide_api::serve(listener, bide_api::router(Arc::new(state)), clock, shutdown).await;
+            bide_api::serve(listener, bide_api::router(Arc::new(state)), clock, drain_timeout, shutdown)
+                .await;
         });
         Ok(Self { engine, address, data_dir, credential, stop_serving, server })
     }
@@ -90,13 +93,26 @@ impl Node {
         &self.credential
     }
 
+    /// Resolves when the node can do its work no longer, with the reason.
+    pub(crate) async fn failed(&mut self) -> String {
+        tokio::select! {
+            task = self.engine.broke() => format!("the engine's {task} broke off"),
+            ended = &mut self.server => format!("the listener ended: {ended:?}"),
+        }
+    }
+
     /// Ends in order; resolves when everything is stored and all instances are gone.
     pub(crate) async fn stop(self) {
         let _ = self.stop_serving.send(());
-        if let Err(error) = self.server.await {
-            tracing::error!(%error, "the listener did not end cleanly");
-        }
-        self.engine.shutdown().await;
+        let served = async {
+            if !self.server.is_finished()
+                && let Err(error) = self.server.await
+            {
+                tracing::error!(%error, "the listener did not end cleanly");
+            }
+        };
+        tokio::join!(served, self.engine.drain());
+        self.engine.close().await;
     }
 }
 

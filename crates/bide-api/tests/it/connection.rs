@@ -1,6 +1,7 @@
 //! The listener, over real loopback connections.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,6 +10,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::fixture::{Edge, INVOCATIONS};
+
+/// Time that running requests are given at a shutdown.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Server {
     edge: Edge,
@@ -23,9 +27,15 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = oneshot::channel();
-        let serving = bide_api::serve(listener, edge.router.clone(), Arc::new(edge.clock.clone()), async {
-            let _ = stopped.await;
-        });
+        let serving = bide_api::serve(
+            listener,
+            edge.router.clone(),
+            Arc::new(edge.clock.clone()),
+            DRAIN_TIMEOUT,
+            async {
+                let _ = stopped.await;
+            },
+        );
         let served = tokio::spawn(serving);
         Self { edge, address, stop, served }
     }
@@ -163,7 +173,7 @@ async fn a_shutdown_cuts_what_does_not_end() {
     let advance = async {
         // The drain's timer is set some time after the stop; move the clock until it has fired.
         loop {
-            server.edge.clock.advance(bide_api::DRAIN_MAX);
+            server.edge.clock.advance(DRAIN_TIMEOUT);
             tokio::task::yield_now().await;
         }
     };

@@ -18,17 +18,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let settings = Settings::resolve(args.flags.clone())?;
     logging::start(settings.log_format, &settings.log_filter)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let node = Node::start(settings).await?;
+        let mut node = Node::start(settings).await?;
         output::note(&format!(
             "bide: ready on http://{}, data in {}",
             node.address(),
             node.data_dir().display()
         ));
-        interrupted().await?;
-        output::note("bide: draining");
-        node.stop().await;
+        let failure = tokio::select! {
+            interrupted = interrupted() => interrupted.err().map(|error| error.to_string()),
+            failure = node.failed() => Some(failure),
+        };
+        output::note("bide: draining; a second signal ends it at once");
+        tokio::select! {
+            () = node.stop() => {}
+            _ = interrupted() => anyhow::bail!("interrupted while draining; what ran will run again"),
+        }
         output::note("bide: stopped");
-        Ok(())
+        failure.map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)))
     })
 }
 
