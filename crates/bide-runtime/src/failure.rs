@@ -21,6 +21,13 @@ pub(crate) fn timed_out(limit: Duration, memory_max_mb: f64) -> AttemptResult {
     unhandled(FunctionErrorCause::Timeout, &message)
 }
 
+pub(crate) fn out_of_memory(limit_mb: u32, memory_max_mb: f64) -> AttemptResult {
+    let message = format!(
+        "Function used more memory than its limit of {limit_mb} MB (maxMemoryUsage: {memory_max_mb:.2} MB)"
+    );
+    unhandled(FunctionErrorCause::OutOfMemory, &message)
+}
+
 pub(crate) fn process_exited(duration: Duration, memory_max_mb: f64) -> AttemptResult {
     let millis = duration.as_secs_f64() * 1000.0;
     let message = format!(

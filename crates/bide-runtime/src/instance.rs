@@ -2,7 +2,7 @@
 //!
 //! Owns the process from the first fork to the last signal, and the verdict on each attempt. An instance that timed
 //! out, was cancelled, crashed or broke the protocol is dead when the attempt's outcome is given, and is never used
-//! again. Never counts instances: `pool` does. A crash of the server kills the process, but not the processes that it
+//! again; attempts that ran beside the one at fault are no function errors. Never counts instances: `pool` does. A crash of the server kills the process, but not the processes that it
 //! had started; the next start removes the scratch directory.
 
 use std::path::PathBuf;
@@ -21,6 +21,7 @@ use crate::executor::{AttemptResult, Cancel, FunctionErrorCause, FunctionSpec, I
 use crate::failure;
 use crate::logs::Logs;
 use crate::runtime::{Broken, Channel, Live, Reply, Runtimes, Start, StartFailure, with_causes};
+use crate::scratch::Scratch;
 
 /// Time between SIGTERM and SIGKILL.
 const KILL_GRACE: Duration = Duration::from_millis(500);
@@ -71,17 +72,6 @@ pub(crate) struct FailedStart {
     pub(crate) log_tail: Bytes,
 }
 
-/// A private directory, removed when dropped.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(path = %self.0.display(), %error, "a scratch directory is left behind");
-        }
-    }
-}
-
 enum End {
     Answer(Result<Reply, Broken>),
     Timeout,
@@ -116,21 +106,22 @@ impl Instance {
         };
         let code = surroundings.code.directory(&spec.function.code.digest).await;
         let code_dir = code.map_err(|error| system("code package", &error))?;
-        let scratch_dir = surroundings.scratch_root.join(id.as_str());
-        std::fs::create_dir_all(&scratch_dir).map_err(|error| system("scratch directory", &error))?;
-        let scratch = Scratch(scratch_dir);
+        let scratch = Scratch::create(surroundings.scratch_root.join(id.as_str()))
+            .map_err(|error| system("scratch directory", &error))?;
         let start = Start {
             spec,
             instance: id,
             alone,
             code_dir: &code_dir,
-            scratch_dir: &scratch.0,
+            scratch_dir: scratch.path(),
             logs,
             launcher: &*surroundings.launcher,
             clock: &*surroundings.clock,
             search_path: &surroundings.search_path,
         };
         let Live { process, channel } = start_within_limit(surroundings, &start).await?;
+        // Remembered by the handle, in case the process ends before it is asked again.
+        process.handle().memory_peak_bytes();
         let instance = Self {
             id: id.clone(),
             spec: Arc::clone(spec),
@@ -203,14 +194,15 @@ impl Instance {
         let begun = self.surroundings.clock.monotonic();
         let end = self.run_to_end(request, cancel).await;
         let duration = self.surroundings.clock.monotonic().saturating_sub(begun);
-        let result = self.verdict(end, duration).await;
+        let memory_max_mb = self.memory_max_mb();
+        let result = self.verdict(end, duration, memory_max_mb).await;
         std::mem::forget(guard);
         let note = match &result {
             AttemptResult::FunctionError { .. } => ", Error: Unhandled function error",
             AttemptResult::SystemError { .. } | AttemptResult::Returned(_) | AttemptResult::Stopped => "",
         };
         let log_tail = self.logs.finish(&request.request_id, note);
-        Attempt { result, duration, memory_max_mb: self.memory_max_mb(), log_tail }
+        Attempt { result, duration, memory_max_mb, log_tail }
     }
 
     async fn run_to_end(&self, request: &InvokeRequest, cancel: &Cancel) -> End {
@@ -231,12 +223,16 @@ impl Instance {
         }
     }
 
-    async fn verdict(&self, end: End, duration: Duration) -> AttemptResult {
+    async fn verdict(&self, end: End, duration: Duration, memory_max_mb: f64) -> AttemptResult {
+        if !matches!(end, End::Cancelled) && self.is_out_of_memory(memory_max_mb) {
+            self.stop().await;
+            return failure::out_of_memory(self.spec.function.memory_mb, memory_max_mb);
+        }
         match end {
             End::Answer(Ok(Reply::Returned(value))) => AttemptResult::Returned(value),
             End::Answer(Ok(Reply::Failed { kind, error, replace })) => {
                 if replace {
-                    self.stop().await;
+                    self.replace().await;
                 }
                 failure::reported(kind, FunctionErrorCause::Raised, error)
             }
@@ -247,17 +243,18 @@ impl Instance {
                 }
             }
             End::Answer(Err(Broken::Lost)) => {
+                // Read first: was it ended on purpose, but not because of this attempt?
+                let ended_for_another = self.doomed.load(Ordering::Relaxed);
                 self.stop().await;
-                if self.out_of_memory.load(Ordering::Relaxed) {
-                    let limit = self.spec.function.memory_mb;
-                    let message = format!("Function used more memory than its limit of {limit} MB");
-                    return failure::unhandled(FunctionErrorCause::OutOfMemory, &message);
+                if ended_for_another {
+                    let message = "the instance was ended because of another request".to_owned();
+                    return AttemptResult::SystemError { message };
                 }
-                failure::process_exited(duration, self.memory_max_mb())
+                failure::process_exited(duration, memory_max_mb)
             }
             End::Timeout => {
                 self.stop().await;
-                failure::timed_out(self.spec.function.timeout(), self.memory_max_mb())
+                failure::timed_out(self.spec.function.timeout(), memory_max_mb)
             }
             End::Cancelled => {
                 self.stop().await;
@@ -266,11 +263,18 @@ impl Instance {
         }
     }
 
+    /// Takes no more requests. With requests beside the present one the process ends after the last of them.
+    async fn replace(&self) {
+        if self.spec.function.instance_concurrency > 1 {
+            self.doomed.store(true, Ordering::Relaxed);
+        } else {
+            self.stop().await;
+        }
+    }
+
     /// Ends the process: SIGTERM, a short grace, SIGKILL to the whole group. Resolves when it is gone.
     pub(crate) async fn stop(&self) {
         self.doomed.store(true, Ordering::Relaxed);
-        // Remembered by the handle; a process that has ended tells nothing.
-        self.handle.memory_peak_bytes();
         self.handle.terminate();
         tokio::select! {
             biased;
@@ -281,13 +285,17 @@ impl Instance {
         self.handle.exited().await;
     }
 
-    /// Kills the process if it holds more memory than the function may.
+    /// Kills the process if it has held more memory than the function may.
     pub(crate) fn enforce_memory(&self) {
-        if self.handle.memory_bytes() > u64::from(self.spec.function.memory_mb) * 1024 * 1024 {
+        if self.is_out_of_memory(self.memory_max_mb()) {
             self.out_of_memory.store(true, Ordering::Relaxed);
             self.doomed.store(true, Ordering::Relaxed);
             self.handle.kill();
         }
+    }
+
+    fn is_out_of_memory(&self, memory_max_mb: f64) -> bool {
+        memory_max_mb > f64::from(self.spec.function.memory_mb) || self.out_of_memory.load(Ordering::Relaxed)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "2^53 bytes are far more than a machine has")]

@@ -23,6 +23,7 @@ mod instance;
 mod logs;
 pub mod pool;
 mod runtime;
+mod scratch;
 
 pub use code::CodeSource;
 pub use pool::{PoolOptions, Pools};

@@ -28,6 +28,7 @@ use crate::executor::{
 };
 use crate::instance::{FailedStart, Instance, Surroundings};
 use crate::runtime::{Runtimes, StartFailure};
+use crate::scratch;
 use book::{Actions, Book, Caps, Grant, Key};
 pub use options::PoolOptions;
 use options::cores;
@@ -88,10 +89,7 @@ impl Pools {
         launcher: Arc<dyn Launcher>,
     ) -> io::Result<Self> {
         let scratch_root = options.cache_dir.join("instances");
-        match std::fs::remove_dir_all(&scratch_root) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => std::fs::create_dir_all(&scratch_root)?,
-        }
+        scratch::clean(&scratch_root)?;
         let surroundings = Arc::new(Surroundings {
             clock,
             runtimes: Runtimes::prepare(&options, &*launcher).await?,

@@ -26,19 +26,10 @@ impl MemoryGauge {
 
     /// Highest resident memory so far, in bytes; 0 if it was never readable.
     pub(crate) fn peak_bytes(&self) -> u64 {
-        let now = self.read(b"\nVmHWM:");
-        self.peak_bytes.fetch_max(now, Ordering::Relaxed).max(now)
-    }
-
-    /// Resident memory now, in bytes; 0 if it is not readable.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.read(b"\nVmRSS:")
-    }
-
-    fn read(&self, field: &[u8]) -> u64 {
         let mut buffer = [0_u8; STATUS_BYTES_MAX];
         let read = self.status.as_ref().and_then(|status| status.read_at(&mut buffer, 0).ok()).unwrap_or(0);
-        kilobytes_of(&buffer[..read], field).unwrap_or(0).saturating_mul(1024)
+        let now = kilobytes_of(&buffer[..read], b"\nVmHWM:").unwrap_or(0).saturating_mul(1024);
+        self.peak_bytes.fetch_max(now, Ordering::Relaxed).max(now)
     }
 }
 

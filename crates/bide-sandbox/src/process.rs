@@ -117,11 +117,6 @@ impl ProcessHandle {
     pub fn memory_peak_bytes(&self) -> u64 {
         self.shared.memory.peak_bytes()
     }
-
-    /// Resident memory of the process itself now, in bytes; 0 if unknown.
-    pub fn memory_bytes(&self) -> u64 {
-        self.shared.memory.bytes()
-    }
 }
 
 impl Shared {

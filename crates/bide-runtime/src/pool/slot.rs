@@ -121,7 +121,8 @@ fn unstarted(instance: InstanceId, result: AttemptResult, log_tail: Bytes) -> At
 /// A process that the shutdown of the server took away is not the function's fault.
 fn blame_the_server(result: AttemptResult) -> AttemptResult {
     match result {
-        AttemptResult::FunctionError { cause: FunctionErrorCause::ProcessExited, .. } => {
+        AttemptResult::FunctionError { cause: FunctionErrorCause::ProcessExited, .. }
+        | AttemptResult::SystemError { .. } => {
             AttemptResult::SystemError { message: "the server is shutting down".to_owned() }
         }
         other => other,

@@ -61,6 +61,28 @@ async fn cancelling_ends_the_process_and_its_children_before_the_outcome() {
 }
 
 #[tokio::test]
+async fn attempts_beside_a_cancelled_one_are_not_blamed_on_the_function() {
+    let world = Arc::new(World::new().await);
+    let mut function = world.python(
+        "import time\ndef handler(event, context):\n    open(event.decode(), 'w').write('x')\n    time.sleep(1000)\n",
+    );
+    function.instance_concurrency = 2;
+    let spec = spec(function);
+    let cancel = Cancel::new();
+    let [one, two] = [(); 2].map(|()| world.pools.try_reserve(&spec).unwrap());
+    let places = [tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap()];
+    let path = |at: usize| places[at].path().to_str().unwrap().to_owned();
+    let one = tokio::spawn(one.invoke(request(path(0)), cancel.clone(), Box::new(|_| {})));
+    let two = tokio::spawn(two.invoke(request(path(1)), Cancel::new(), Box::new(|_| {})));
+    until(|| places.iter().all(|place| place.as_file().metadata().unwrap().len() == 1)).await;
+    cancel.cancel();
+    let (one, two) = (one.await.unwrap(), two.await.unwrap());
+    assert_eq!(one.instance, two.instance);
+    assert_eq!(one.result, AttemptResult::Stopped);
+    assert!(matches!(two.result, AttemptResult::SystemError { .. }), "{two:?}");
+}
+
+#[tokio::test]
 async fn a_dropped_attempt_kills_its_instance_and_frees_the_slot() {
     let world = Arc::new(World::new().await);
     let (call, pids) = hang(&world, &Cancel::new()).await;

@@ -323,6 +323,17 @@ def handler(event, context):
 }
 
 #[tokio::test]
+async fn too_much_memory_is_found_however_short_it_was_held() {
+    let world = World::new().await;
+    let code = "def handler(event, context):\n    bytearray(b'1') * (300 << 20)\n    return 'survived'\n";
+    let mut function = world.python(code);
+    function.memory_mb = 128;
+    let outcome = world.call(&spec(function), "").await;
+    assert_eq!(failure(&outcome).cause, FunctionErrorCause::OutOfMemory);
+    assert!(outcome.memory_max_mb > 300.0, "{}", outcome.memory_max_mb);
+}
+
+#[tokio::test]
 async fn too_much_memory_is_an_end_of_its_own() {
     let world = World::new().await;
     let code = "import time\ndef handler(event, context):\n    x = bytearray(300 << 20)\n    x[::4096] = b'1' * len(x[::4096])\n    time.sleep(1000)\n";
