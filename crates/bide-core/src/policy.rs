@@ -32,13 +32,31 @@ impl Default for Policy {
     }
 }
 
-/// The policies of one function, by qualifier. A qualifier that is not in the table is gone, and what waits for it
-/// is invalid; so a function that was deleted has an empty table.
+/// The policies of one function, by qualifier. What waits for a qualifier without a policy in force is invalid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PolicyTable(pub BTreeMap<Qualifier, Policy>);
+pub struct PolicyTable {
+    in_force: BTreeMap<Qualifier, Policy>,
+    former: BTreeMap<Qualifier, Policy>,
+}
 
 impl PolicyTable {
+    /// The table of a function that exists.
+    pub fn in_force(policies: impl IntoIterator<Item = (Qualifier, Policy)>) -> Self {
+        Self { in_force: policies.into_iter().collect(), former: BTreeMap::new() }
+    }
+
+    /// The table of a function that was deleted: its policies only say who hears of what can no longer run.
+    pub fn former(policies: impl IntoIterator<Item = (Qualifier, Policy)>) -> Self {
+        Self { in_force: BTreeMap::new(), former: policies.into_iter().collect() }
+    }
+
+    /// The policy in force for `qualifier`; `None` when the qualifier is gone.
     pub fn get(&self, qualifier: &Qualifier) -> Option<&Policy> {
-        self.0.get(qualifier)
+        self.in_force.get(qualifier)
+    }
+
+    /// The last policy of a qualifier that is gone.
+    pub fn get_former(&self, qualifier: &Qualifier) -> Option<&Policy> {
+        self.former.get(qualifier)
     }
 }

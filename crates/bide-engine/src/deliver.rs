@@ -94,14 +94,13 @@ enum Failure {
 fn prepare(shared: &Shared, pending: &PendingDelivery) -> Result<Submission, Failure> {
     let lasting = |reason: &str| Failure::Lasting(reason.to_owned());
     let delivery = &pending.delivery;
-    let entry = shared
+    let function = shared
         .catalog
-        .by_id(delivery.function)
-        .ok_or_else(|| lasting("the function that it is about was deleted"))?;
+        .named(delivery.function)
+        .ok_or_else(|| lasting("the function that it is about was deleted long ago"))?;
     if delivery.hops >= DESTINATION_HOPS_MAX {
         return Err(lasting("too many destinations follow on one another"));
     }
-    let function = &entry.function.value;
     let arn = arn::parse(&delivery.target).map_err(|error| Failure::Lasting(error.to_string()))?;
     let account = arn.account.as_ref().unwrap_or(&function.account);
     let target = shared

@@ -1,4 +1,4 @@
-//! Reconcilers without input: lapsed leases, retention.
+//! Reconcilers without input: lapsed leases, retention, deleted functions.
 //!
 //! Each round re-reads the store, does bounded batches and may be repeated at any time. A crash in the middle leaves
 //! the rest for the next round.
@@ -9,16 +9,20 @@ use bide_core::Command;
 use bide_store::{LeaseRef, Purge, StoreError, Transition, TransitionReply};
 use tokio::sync::watch;
 
-use crate::options::{MAINTENANCE_BATCH, MAINTENANCE_PERIOD};
+use crate::error::Error;
+use crate::options::{MAINTENANCE_BATCH, MAINTENANCE_PERIOD, RETIRED_KEPT};
 use crate::start::Shared;
 
 /// Runs the reconcilers now and then until `stopping` says so.
 pub(crate) async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
     loop {
-        for outcome in [lapse_leases(&shared).await.map(|_| ()), purge_settled(&shared).await] {
-            if let Err(error) = outcome {
-                tracing::error!(%error, "maintenance failed; it is tried again");
-            }
+        let outcomes = [
+            lapse_leases(&shared).await.map(|_| ()).map_err(Error::from),
+            purge_settled(&shared).await.map_err(Error::from),
+            forget_retired(&shared).await,
+        ];
+        for error in outcomes.into_iter().filter_map(Result::err) {
+            tracing::error!(%error, "maintenance failed; it is tried again");
         }
         tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => return,
@@ -66,6 +70,17 @@ async fn purge_settled(shared: &Shared) -> Result<(), StoreError> {
         let removed = shared.batcher.purge(Purge { settled_before, max: MAINTENANCE_BATCH }).await?;
         if removed < MAINTENANCE_BATCH {
             break;
+        }
+    }
+    Ok(())
+}
+
+/// Forgets deleted functions of which nothing is under way any more.
+async fn forget_retired(shared: &Shared) -> Result<(), Error> {
+    let before = shared.clock.now().minus(RETIRED_KEPT);
+    for function in shared.catalog.retired_before(before, MAINTENANCE_BATCH) {
+        if shared.store.ledger(function).await?.open() == 0 {
+            shared.catalog.forget_retired(function).await?;
         }
     }
     Ok(())

@@ -48,6 +48,9 @@ pub(crate) const DELIVERY_ATTEMPTS_MAX: u32 = 10;
 /// First wait after a failed delivery; doubles up to [`DELIVERY_WAIT_MAX`].
 pub(crate) const DELIVERY_WAIT_FIRST: Duration = Duration::from_secs(1);
 pub(crate) const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(300);
+/// How long the name and the destinations of a deleted function are known at least. Longer than all waits between
+/// [`DELIVERY_ATTEMPTS_MAX`] attempts together.
+pub(crate) const RETIRED_KEPT: Duration = Duration::from_secs(2 * 3600);
 /// Destinations that may follow on one another, so that a cycle ends. Each record holds the one before it, escaped once
 /// more, so its size about doubles with every hop.
 pub(crate) const DESTINATION_HOPS_MAX: u8 = 8;
@@ -59,3 +62,4 @@ pub(crate) const STORE_RETRY_WAIT: Duration = Duration::from_secs(1);
 const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX < UNSTORED_BYTES_MAX);
 const _: () = assert!(DELIVERIES_AT_ONCE * DESTINATION_RECORD_BYTES_MAX <= UNSTORED_BYTES_MAX);
 const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX + RETURN_PAYLOAD_BYTES_MAX < DESTINATION_RECORD_BYTES_MAX / 2);
+const _: () = assert!(DELIVERY_WAIT_MAX.as_secs() * (DELIVERY_ATTEMPTS_MAX as u64) < RETIRED_KEPT.as_secs());

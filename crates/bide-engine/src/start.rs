@@ -306,7 +306,8 @@ impl Engine {
         revision: Option<u64>,
     ) -> Result<(), Error> {
         self.check_open()?;
-        let id = self.shared.catalog.delete_function(account, service, function, revision).await?;
+        let id =
+            self.shared.catalog.delete_function(account, service, function, revision, self.now()).await?;
         self.after_function_change(id);
         Ok(())
     }

@@ -79,7 +79,7 @@ async fn claim(store: &LocalStore, clock: &SystemClock) -> Result<(), Error> {
     let claim = Claim {
         function: FUNCTION,
         max: 100,
-        policies: Arc::new(PolicyTable([(Qualifier::latest(), Policy::default())].into())),
+        policies: Arc::new(PolicyTable::in_force([(Qualifier::latest(), Policy::default())])),
         holder: store.holder(),
         lease_expires_at: now.plus(Duration::from_secs(60)),
     };

@@ -161,7 +161,7 @@ async fn one_life(
     let claim = Claim {
         function,
         max: width,
-        policies: Arc::new(PolicyTable([(Qualifier::latest(), Policy::default())].into())),
+        policies: Arc::new(PolicyTable::in_force([(Qualifier::latest(), Policy::default())])),
         holder: store.holder(),
         lease_expires_at: clock.now().plus(Duration::from_secs(60)),
     };

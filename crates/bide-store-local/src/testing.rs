@@ -48,7 +48,7 @@ pub(crate) fn claim(store: &LocalStore, max: usize) -> Claim {
     Claim {
         function: FUNCTION,
         max,
-        policies: Arc::new(PolicyTable([(Qualifier::latest(), policy)].into())),
+        policies: Arc::new(PolicyTable::in_force([(Qualifier::latest(), policy)])),
         holder: store.holder(),
         lease_expires_at: at(60_000),
     }

@@ -9,6 +9,7 @@ use bide_types::limits::FUNCTIONS_PER_SERVICE_MAX;
 use bide_types::resource::Function;
 use bide_types::{AccountId, FunctionId, Timestamp};
 
+use super::retired::Retired;
 use super::stored::{config_key_of, encode, function_key, function_sequence_key};
 use super::view::View;
 use super::{Catalog, FunctionEntry, Listing, Versioned, expected, page, removal};
@@ -73,13 +74,14 @@ impl Catalog {
         self.commit(changing, vec![write], |view, revision| show(view, function, revision)).await
     }
 
-    /// Deletes a function and its asynchronous configurations; returns its id.
+    /// Deletes a function and its asynchronous configurations; returns its id. What must still be known of it is retired.
     pub(crate) async fn delete_function(
         &self,
         account: &AccountId,
         service: &str,
         function: &str,
         revision: Option<u64>,
+        now: Timestamp,
     ) -> Result<FunctionId, Error> {
         let changing = self.begin().await;
         let entry = Arc::clone(self.view().function(account, service, function)?);
@@ -91,8 +93,13 @@ impl Catalog {
         writes.extend(
             entry.configs.values().map(|config| removal(config_key_of(&config.value), config.revision)),
         );
-        self.commit(changing, writes, move |view, _| {
+        let retired = Retired::of(&entry, now);
+        writes.extend(retired.as_ref().map(Retired::write));
+        self.commit(changing, writes, move |view, revision| {
             view.remove_function(&entry.function.value);
+            if let Some(retired) = retired {
+                retired.show(view, revision);
+            }
             entry.function.value.id
         })
         .await

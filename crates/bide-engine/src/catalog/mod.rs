@@ -6,6 +6,7 @@
 
 pub(crate) mod async_config;
 mod function;
+mod retired;
 mod service;
 mod stored;
 mod view;

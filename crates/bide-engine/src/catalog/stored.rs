@@ -1,6 +1,6 @@
 //! Keys and stored form of control objects.
 //!
-//! Owns the key scheme (`service/…`, `function/…`, `async/…`, `sequence/function`) and the JSON form, which carries
+//! Owns the key scheme (`service/…`, `function/…`, `async/…`, `retired/…`, `sequence/function`) and the JSON form, which carries
 //! its version. A version or kind that is not known is an error, never skipped.
 
 use bide_store::ControlKey;
@@ -47,6 +47,10 @@ pub(super) fn async_config_key(function: FunctionId, qualifier: &Qualifier) -> C
 
 pub(super) fn config_key_of(config: &AsyncInvokeConfig) -> ControlKey {
     async_config_key(config.function, &config.qualifier)
+}
+
+pub(super) fn retired_key(function: FunctionId) -> ControlKey {
+    ControlKey::new(&["retired", &function.get().to_string()])
 }
 
 /// Holds the last [`FunctionId`] given.

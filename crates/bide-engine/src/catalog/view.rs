@@ -12,6 +12,7 @@ use bide_types::limits::{EVENT_AGE_DEFAULT, RETRY_ATTEMPTS_DEFAULT};
 use bide_types::resource::{AsyncInvokeConfig, Function, Service};
 use bide_types::{AccountId, FunctionId, FunctionName, Qualifier, ServiceName};
 
+use super::retired::{Retired, RetiredEntry};
 use super::stored::{decode, function_sequence_key};
 use super::{FunctionEntry, LoadError, Versioned};
 use crate::error::Error;
@@ -22,6 +23,7 @@ pub(super) struct View {
     region: String,
     pub(super) accounts: HashMap<AccountId, BTreeMap<ServiceName, ServiceEntry>>,
     pub(super) by_id: HashMap<FunctionId, Arc<FunctionEntry>>,
+    pub(super) retired: HashMap<FunctionId, RetiredEntry>,
     /// Last function id given, and the revision of the object that holds it.
     pub(super) sequence: Option<(u64, u64)>,
     /// Configurations read before their functions; empty after [`View::link`].
@@ -55,6 +57,10 @@ impl View {
             Some("async") => {
                 let config = decode(&object.value).map_err(damaged)?;
                 self.loading.push(Versioned { value: Arc::new(config), revision });
+            }
+            Some("retired") => {
+                let retired: Retired = decode(&object.value).map_err(damaged)?;
+                retired.show(self, revision);
             }
             Some("sequence") if *key == function_sequence_key() => {
                 self.sequence = Some((decode(&object.value).map_err(damaged)?, revision));
@@ -165,15 +171,11 @@ impl View {
 
 /// The policies in force: those of the configurations, and the default for `LATEST`, which always exists.
 fn policies(configs: &BTreeMap<Qualifier, Versioned<AsyncInvokeConfig>>) -> PolicyTable {
-    let mut table = PolicyTable::default();
-    table.0.insert(Qualifier::latest(), Policy::default());
-    for (qualifier, config) in configs {
-        table.0.insert(qualifier.clone(), policy(&config.value));
-    }
-    table
+    let configured = configs.iter().map(|(qualifier, config)| (qualifier.clone(), policy(&config.value)));
+    PolicyTable::in_force([(Qualifier::latest(), Policy::default())].into_iter().chain(configured))
 }
 
-fn policy(config: &AsyncInvokeConfig) -> Policy {
+pub(super) fn policy(config: &AsyncInvokeConfig) -> Policy {
     let age_max = config.event_age_max_seconds.map_or(EVENT_AGE_DEFAULT, std::time::Duration::from_secs);
     Policy {
         retries_max: config.retry_attempts_max.unwrap_or(RETRY_ATTEMPTS_DEFAULT),

@@ -127,9 +127,12 @@ impl Dispatcher {
         let lease = entry.as_ref().map_or(LEASE_MARGIN, |entry| lease_duration(entry));
         let claim = Claim {
             function,
-            // For a function that is gone the table of policies is empty: all is invalid, nothing is handed out.
+            // For a function that is gone no policy is in force: all is invalid, nothing is handed out.
             max: if entry.is_some() { slots.len() } else { 1 },
-            policies: entry.as_ref().map(|entry| Arc::clone(&entry.policies)).unwrap_or_default(),
+            policies: match &entry {
+                Some(entry) => Arc::clone(&entry.policies),
+                None => self.shared.catalog.former_policies(function),
+            },
             holder: self.shared.holder,
             lease_expires_at: self.shared.clock.now().plus(lease),
         };

@@ -156,3 +156,38 @@ async fn a_function_cannot_be_its_own_destination() {
     let error = fixture.engine.put_async_config(&fixture.target("f"), own).await.expect_err("refused");
     assert_eq!(error.code(), bide_types::ErrorCode::InvalidArgument);
 }
+
+#[tokio::test]
+async fn what_a_deletion_makes_invalid_is_told_to_the_failure_target_after_a_restart_too() {
+    let fixture = with_destination(false).await;
+    fixture.submit("t", "x", 60).await.expect("accepted");
+    fixture.engine.delete_function(&fixture.account, "s", "f", None).await.expect("deleted");
+    let fixture = fixture.crash(2).await;
+    fixture.clock.advance(Duration::from_secs(61));
+    for _ in 0..20 {
+        fixture.settle().await;
+    }
+    let records = records(&fixture).await;
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0]["requestContext"]["condition"], "FunctionNotFound");
+    let arn = records[0]["requestContext"]["functionArn"].as_str().expect("named");
+    assert!(arn.ends_with("services/s.LATEST/functions/f"), "{arn}");
+}
+
+#[tokio::test]
+async fn a_deleted_function_is_forgotten_when_nothing_of_it_is_under_way() {
+    let fixture = with_destination(false).await;
+    fixture.submit("t", "x", 3000).await.expect("accepted");
+    fixture.engine.delete_function(&fixture.account, "s", "f", None).await.expect("deleted");
+    let retired = async || {
+        let controls = bide_store::Store::controls(&fixture.store).await.expect("readable");
+        controls.iter().filter(|(key, _)| key.as_str().starts_with("retired/")).count()
+    };
+    assert_eq!(retired().await, 1);
+    for _ in 0..3 {
+        fixture.clock.advance(Duration::from_secs(3600));
+        fixture.settle().await;
+        fixture.settle().await;
+    }
+    assert_eq!(retired().await, 0);
+}

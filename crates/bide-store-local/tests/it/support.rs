@@ -106,7 +106,7 @@ pub(crate) async fn claim(
     let claim = Claim {
         function: FUNCTION,
         max,
-        policies: Arc::new(PolicyTable([(Qualifier::latest(), Policy::default())].into())),
+        policies: Arc::new(PolicyTable::in_force([(Qualifier::latest(), Policy::default())])),
         holder: store.holder(),
         lease_expires_at: now.plus(Duration::from_secs(60)),
     };

@@ -67,7 +67,7 @@ pub(super) fn with_qualifier(mut submission: Submission, qualifier: &str) -> Sub
 
 /// The same policy for LATEST; other qualifiers do not exist.
 pub(super) fn policies(policy: Policy) -> Arc<PolicyTable> {
-    Arc::new(PolicyTable([(Qualifier::latest(), policy)].into()))
+    Arc::new(PolicyTable::in_force([(Qualifier::latest(), policy)]))
 }
 
 /// The default policy with both destinations.

@@ -101,14 +101,17 @@ impl Script {
     }
 
     fn policies(&mut self) -> Arc<PolicyTable> {
-        let mut table = PolicyTable::default();
+        let mut policies = Vec::new();
         for (qualifier, percent) in [("LATEST", 97), ("prod", 80)] {
             if self.dice.chance(percent) {
-                let policy = self.policy();
-                table.0.insert(Qualifier::new(qualifier).expect("a valid qualifier"), policy);
+                policies.push((Qualifier::new(qualifier).expect("a valid qualifier"), self.policy()));
             }
         }
-        Arc::new(table)
+        Arc::new(if self.dice.chance(97) {
+            PolicyTable::in_force(policies)
+        } else {
+            PolicyTable::former(policies)
+        })
     }
 
     fn policy(&mut self) -> Policy {

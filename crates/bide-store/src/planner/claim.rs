@@ -82,7 +82,7 @@ fn command(claim: &Claim, invocation: &bide_core::Invocation) -> Command {
     match claim.policies.get(&invocation.qualifier) {
         None => Command::Invalidate {
             reason: format!("qualifier '{}' or its function does not exist", invocation.qualifier),
-            policy: None,
+            policy: claim.policies.get_former(&invocation.qualifier).cloned(),
         },
         Some(policy) if claim.max == 0 => Command::Expire { policy: policy.clone() },
         Some(policy) => Command::Dequeue {
