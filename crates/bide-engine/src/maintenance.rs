@@ -1,4 +1,4 @@
-//! Reconcilers without input: lapsed leases, retention, deleted functions.
+//! Reconcilers without input: lapsed leases, retention, deleted functions, packages.
 //!
 //! Each round re-reads the store, does bounded batches and may be repeated at any time. A crash in the middle leaves
 //! the rest for the next round.
@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::options::{MAINTENANCE_BATCH, MAINTENANCE_PERIOD, RETIRED_KEPT};
+use crate::packages;
 use crate::start::Shared;
 
 /// Runs the reconcilers now and then until `stopping` says so.
@@ -20,6 +21,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>
             lapse_leases(&shared).await.map(|_| ()).map_err(Error::from),
             purge_settled(&shared).await.map_err(Error::from),
             forget_retired(&shared).await,
+            packages::prune(&shared).await.map_err(Error::from),
         ];
         for error in outcomes.into_iter().filter_map(Result::err) {
             tracing::error!(%error, "maintenance failed; it is tried again");

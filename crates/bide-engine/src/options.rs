@@ -51,6 +51,8 @@ pub(crate) const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(300);
 /// How long the name and the destinations of a deleted function are known at least. Longer than all waits between
 /// [`DELIVERY_ATTEMPTS_MAX`] attempts together.
 pub(crate) const RETIRED_KEPT: Duration = Duration::from_secs(2 * 3600);
+/// How long an uploaded package may wait for the function that names it.
+pub(crate) const UPLOAD_SPARED: Duration = Duration::from_secs(600);
 /// Destinations that may follow on one another, so that a cycle ends. Each record holds the one before it, escaped once
 /// more, so its size about doubles with every hop.
 pub(crate) const DESTINATION_HOPS_MAX: u8 = 8;

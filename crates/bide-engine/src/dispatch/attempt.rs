@@ -110,7 +110,12 @@ fn keep(invocation: &Invocation, result: Bytes) -> Option<Bytes> {
     let policy = invocation.policy.as_ref();
     let wanted = invocation.task_id().is_some()
         || policy.is_some_and(|policy| policy.on_success.is_some() || policy.on_failure.is_some());
-    (wanted && result.len() <= RETURN_PAYLOAD_BYTES_MAX).then_some(result)
+    if wanted && result.len() > RETURN_PAYLOAD_BYTES_MAX {
+        let (request_id, bytes) = (&invocation.request_id, result.len());
+        tracing::warn!(%request_id, bytes, "the result is too large to be kept");
+        return None;
+    }
+    wanted.then_some(result)
 }
 
 fn function_error(kind: FunctionErrorKind, cause: FunctionErrorCause) -> FunctionError {

@@ -98,3 +98,22 @@ async fn a_change_whose_caller_goes_away_is_made_and_seen() {
     leave(&fixture, fixture.engine.delete_service(&fixture.account, "t", None)).await;
     fixture.engine.create_service(fixture.service("t")).await.expect("no conflict");
 }
+
+#[tokio::test]
+async fn a_package_goes_when_no_function_names_it_and_its_upload_is_not_recent() {
+    let fixture = Fixture::new(1).await;
+    let digest = |letter: &str| letter.repeat(64);
+    for letter in ["a", "b"] {
+        fixture.engine.put_package(digest(letter), bytes::Bytes::from_static(b"zip")).await.expect("kept");
+    }
+    let mut function = fixture.function_named("h");
+    function.code.digest = digest("a");
+    fixture.engine.create_function(function).await.expect("created");
+    fixture.clock.advance(std::time::Duration::from_secs(300));
+    fixture.settle().await;
+    assert!(fixture.engine.package(&digest("b")).await.expect("readable").is_some());
+    fixture.clock.advance(std::time::Duration::from_secs(301));
+    fixture.settle().await;
+    assert!(fixture.engine.package(&digest("b")).await.expect("readable").is_none());
+    assert!(fixture.engine.package(&digest("a")).await.expect("readable").is_some());
+}

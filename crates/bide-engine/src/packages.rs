@@ -1,0 +1,61 @@
+//! Code packages: kept while a function names them.
+//!
+//! Owns their removal. A package is uploaded before its function is created, so those that came lately are spared. What
+//! a crash leaves without a function is removed at the next start.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use bide_store::StoreError;
+use bide_types::Timestamp;
+use bytes::Bytes;
+
+use crate::error::Error;
+use crate::options::UPLOAD_SPARED;
+use crate::start::{Engine, Shared};
+
+/// Packages that came lately, by digest.
+#[derive(Default)]
+pub(crate) struct Uploads(Mutex<HashMap<String, Timestamp>>);
+
+impl Uploads {
+    fn note(&self, digest: &str, now: Timestamp) {
+        self.0.lock().expect("nobody panics while holding the uploads").insert(digest.to_owned(), now);
+    }
+
+    /// Those that came after `since`; the others are forgotten.
+    fn since(&self, since: Timestamp) -> Vec<String> {
+        let mut uploads = self.0.lock().expect("nobody panics while holding the uploads");
+        uploads.retain(|_, at| *at >= since);
+        uploads.keys().cloned().collect()
+    }
+}
+
+/// Removes the packages that no function names.
+pub(crate) async fn prune(shared: &Shared) -> Result<(), StoreError> {
+    let mut keep = shared.uploads.since(shared.clock.now().minus(UPLOAD_SPARED));
+    keep.extend(shared.catalog.packages());
+    let removed = shared.store.retain_packages(keep).await?;
+    if removed > 0 {
+        tracing::info!(removed, "code packages that no function names any more were removed");
+    }
+    Ok(())
+}
+
+impl Engine {
+    /// Keeps a code package, so that a function can name its digest (lower-case hex SHA-256).
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub async fn put_package(&self, digest: String, zip: Bytes) -> Result<(), Error> {
+        self.check_open()?;
+        self.shared.uploads.note(&digest, self.now());
+        Ok(self.shared.store.put_package(digest, zip).await?)
+    }
+
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn package(&self, digest: &str) -> Result<Option<Bytes>, Error> {
+        Ok(self.shared.store.package(digest.to_owned()).await?)
+    }
+}
