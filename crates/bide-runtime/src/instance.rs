@@ -19,7 +19,7 @@ use bytes::Bytes;
 use crate::code::CodeCache;
 use crate::executor::{AttemptResult, Cancel, FunctionErrorCause, FunctionSpec, InvokeRequest, StartedHook};
 use crate::failure;
-use crate::logs::Logs;
+use crate::logs::{Logs, StartLog};
 use crate::runtime::{Broken, Channel, Live, Reply, Runtimes, Start, StartFailure, with_causes};
 use crate::scratch::Scratch;
 
@@ -69,7 +69,7 @@ pub(crate) struct Attempt {
 #[derive(Clone)]
 pub(crate) struct FailedStart {
     pub(crate) failure: StartFailure,
-    pub(crate) log_tail: Bytes,
+    pub(crate) log: StartLog,
 }
 
 enum End {
@@ -88,10 +88,7 @@ impl Instance {
     ) -> Result<Self, FailedStart> {
         let logs = Logs::new(spec, id);
         let started = Self::try_start(surroundings, spec, id, alone, &logs).await;
-        started.map_err(|failure| {
-            let request = initialization_id(id);
-            FailedStart { failure, log_tail: logs.finish(&request, "") }
-        })
+        started.map_err(|failure| FailedStart { failure, log: logs.failed_start() })
     }
 
     async fn try_start(
@@ -197,11 +194,7 @@ impl Instance {
         let memory_max_mb = self.memory_max_mb();
         let result = self.verdict(end, duration, memory_max_mb).await;
         std::mem::forget(guard);
-        let note = match &result {
-            AttemptResult::FunctionError { .. } => ", Error: Unhandled function error",
-            AttemptResult::SystemError { .. } | AttemptResult::Returned(_) | AttemptResult::Stopped => "",
-        };
-        let log_tail = self.logs.finish(&request.request_id, note);
+        let log_tail = self.logs.finish(&request.request_id, log_note(&result));
         Attempt { result, duration, memory_max_mb, log_tail }
     }
 
@@ -312,6 +305,14 @@ async fn start_within_limit(surroundings: &Surroundings, start: &Start<'_>) -> R
             let seconds = START_TIMEOUT.as_secs();
             Err(StartFailure::not_started(&format!("The handler was not loaded within {seconds} seconds")))
         }
+    }
+}
+
+/// What the end line of an attempt's log says about its result.
+pub(crate) fn log_note(result: &AttemptResult) -> &'static str {
+    match result {
+        AttemptResult::FunctionError { .. } => ", Error: Unhandled function error",
+        AttemptResult::SystemError { .. } | AttemptResult::Returned(_) | AttemptResult::Stopped => "",
     }
 }
 

@@ -22,6 +22,9 @@ use crate::executor::FunctionSpec;
 /// Most bytes of log that one attempt may emit; the rest is dropped and its size is told.
 const EMITTED_BYTES_MAX: usize = 1024 * 1024;
 const READ_BYTES: usize = 16 * 1024;
+/// What marks an attempt in the tail; the request id follows.
+const START_MARK: &str = "FC Invoke Start RequestId: ";
+const END_MARK: &str = "FC Invoke End RequestId: ";
 /// Reads at the end of an attempt: a full pipe (64 KiB by default, 1 MiB at most) and no more, since a background
 /// thread may print for ever.
 const DRAIN_READS_MAX: usize = 1024 * 1024 / READ_BYTES;
@@ -101,29 +104,42 @@ impl Logs {
             state.request = Some(request.clone());
         }
         if self.marks && !self.overlapping {
-            state.keep(b"FC Invoke Start RequestId: ");
-            state.keep(request.as_str().as_bytes());
-            state.keep(b"\n");
+            state.keep_mark(START_MARK, request, "");
         }
     }
 
     /// The attempt has ended: takes in what it printed and returns the end of its log. `note` is appended to the end
     /// line.
     pub(crate) fn finish(&self, request: &RequestId, note: &str) -> Bytes {
-        self.drain();
-        let mut state = self.lock();
-        state.end_line();
-        state.tell_dropped();
+        let mut state = self.ended();
         if self.overlapping {
             return Bytes::new();
         }
         if self.marks {
-            state.keep(format!("FC Invoke End RequestId: {request}{note}\n").as_bytes());
+            state.keep_mark(END_MARK, request, note);
         }
         state.request = None;
         let tail = Bytes::from(Vec::from(std::mem::take(&mut state.tail)));
         state.tail.reserve(LOG_TAIL_BYTES_MAX);
         tail
+    }
+
+    /// The start has failed: what it printed, for each attempt that waited for it.
+    pub(crate) fn failed_start(&self) -> StartLog {
+        let mut state = self.ended();
+        StartLog {
+            tail: std::mem::take(&mut state.tail).into(),
+            overlapping: self.overlapping,
+            marks: self.marks,
+        }
+    }
+
+    fn ended(&self) -> MutexGuard<'_, State> {
+        self.drain();
+        let mut state = self.lock();
+        state.end_line();
+        state.tell_dropped();
+        state
     }
 
     /// Takes in what lies in the pipe, without relying on what the event loop has noticed.
@@ -157,6 +173,37 @@ impl Logs {
     }
 }
 
+/// What a start that failed has printed.
+#[derive(Clone, Default)]
+pub(crate) struct StartLog {
+    tail: Vec<u8>,
+    overlapping: bool,
+    marks: bool,
+}
+
+impl StartLog {
+    /// As the end of the log of an attempt that waited for the start.
+    pub(crate) fn tail(self, request: &RequestId, note: &str) -> Bytes {
+        if self.overlapping {
+            return Bytes::new();
+        }
+        if !self.marks {
+            return self.tail.into();
+        }
+        let mut tail = [mark(START_MARK, request, "").into_bytes(), self.tail].concat();
+        if !tail.ends_with(b"\n") {
+            tail.push(b'\n');
+        }
+        tail.extend_from_slice(mark(END_MARK, request, note).as_bytes());
+        let surplus = tail.len().saturating_sub(LOG_TAIL_BYTES_MAX);
+        Bytes::from(tail).slice(surplus..)
+    }
+}
+
+fn mark(text: &str, request: &RequestId, note: &str) -> String {
+    format!("{text}{request}{note}\n")
+}
+
 impl Drop for Logs {
     fn drop(&mut self) {
         if let Ok(Some(pump)) = self.pump.get_mut().map(Option::take) {
@@ -183,6 +230,10 @@ impl State {
         let surplus = (self.tail.len() + bytes.len()).saturating_sub(LOG_TAIL_BYTES_MAX);
         self.tail.drain(..surplus);
         self.tail.extend(bytes);
+    }
+
+    fn keep_mark(&mut self, text: &str, request: &RequestId, note: &str) {
+        self.keep(mark(text, request, note).as_bytes());
     }
 
     fn extend_line(&mut self, bytes: &[u8]) {

@@ -27,6 +27,7 @@ use crate::executor::{
     BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats, FunctionSpec, Slot, Throttled,
 };
 use crate::instance::{FailedStart, Instance, Surroundings};
+use crate::logs::StartLog;
 use crate::runtime::{Runtimes, StartFailure};
 use crate::scratch;
 use book::{Actions, Book, Caps, Grant, Key};
@@ -223,7 +224,7 @@ impl Shared {
                 started = start => started,
                 () = shared.closing.cancelled() => Err(FailedStart {
                     failure: StartFailure::System("the server is shutting down".to_owned()),
-                    log_tail: bytes::Bytes::new(),
+                    log: StartLog::default(),
                 }),
                 never = shared.tell_when_slow(&key, &seat) => match never {},
             };

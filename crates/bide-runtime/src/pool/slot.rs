@@ -15,7 +15,7 @@ use crate::executor::{
     AttemptOutcome, AttemptResult, BoxFuture, Cancel, FunctionErrorCause, FunctionSpec, InvokeRequest, Slot,
     StartedHook,
 };
-use crate::instance::{Attempt, FailedStart, Instance};
+use crate::instance::{Attempt, FailedStart, Instance, log_note};
 use crate::runtime::StartFailure;
 
 /// How often a seat is exchanged for one attempt.
@@ -54,10 +54,15 @@ impl PoolSlot {
         let instance = loop {
             match self.instance(&cancel).await {
                 Some(Ok(instance)) if instance.is_usable() => break instance,
-                Some(Err(FailedStart { failure: StartFailure::System(message), log_tail })) => {
-                    return unstarted(self.seat.id.clone(), AttemptResult::SystemError { message }, log_tail);
+                Some(Err(FailedStart { failure: StartFailure::System(message), .. })) => {
+                    return unstarted(
+                        self.seat.id.clone(),
+                        AttemptResult::SystemError { message },
+                        Bytes::new(),
+                    );
                 }
-                Some(Err(FailedStart { failure: StartFailure::Function(result), log_tail })) => {
+                Some(Err(FailedStart { failure: StartFailure::Function(result), log })) => {
+                    let log_tail = log.tail(&request.request_id, log_note(&result));
                     return unstarted(self.seat.id.clone(), result, log_tail);
                 }
                 None => return unstarted(self.seat.id.clone(), AttemptResult::Stopped, Bytes::new()),
