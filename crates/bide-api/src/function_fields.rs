@@ -149,7 +149,7 @@ fn custom(fields: &mut Fields) -> Result<Custom, ApiError> {
 
 fn package(fields: &mut Fields) -> Result<Option<Package>, ApiError> {
     let Some(mut code) = fields.object("code")? else { return Ok(None) };
-    let Some(encoded) = code.text("zipFile")? else {
+    let Some(mut encoded) = code.text("zipFile")? else {
         return Err(match code.text("ossBucketName")? {
             Some(_) => ApiError::invalid(
                 "field 'code.ossBucketName' is not supported by bide: upload the package with 'code.zipFile'",
@@ -157,6 +157,10 @@ fn package(fields: &mut Fields) -> Result<Option<Package>, ApiError> {
             None => code.missing("zipFile"),
         });
     };
+    // Encoders that follow MIME break lines.
+    if encoded.contains(['\r', '\n']) {
+        encoded.retain(|character| !matches!(character, '\r' | '\n'));
+    }
     if encoded.len() / 4 * 3 > limits::CODE_ZIP_BYTES_MAX + 3 {
         return Err(ApiError::payload_too_large(limits::CODE_ZIP_BYTES_MAX));
     }

@@ -47,6 +47,16 @@ fn texts_keep_their_rules() {
 }
 
 #[test]
+fn a_package_may_come_in_lines_but_with_nothing_else_between() {
+    let empty_zip = "UEsFBgAAAAAA\r\nAAAAAAAAAAAA\nAAAAAA==\n";
+    let fields = read_json(&json!({"code": {"zipFile": empty_zip}})).expect("valid");
+    assert_eq!(fields.package.expect("said").code.size_bytes, 22);
+    assert!(
+        refusal(&json!({"code": {"zipFile": empty_zip.replace('\n', " ")}})).contains("not valid base64")
+    );
+}
+
+#[test]
 fn the_environment_is_bounded_and_its_names_are_plain() {
     let longest = "x".repeat(limits::ENVIRONMENT_BYTES_MAX - 1);
     assert!(read_json(&json!({"environmentVariables": {"K": longest}})).is_ok());
