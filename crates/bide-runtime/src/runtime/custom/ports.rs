@@ -20,8 +20,8 @@ const FALLBACK_PORTS: std::ops::Range<u16> = 20_000..30_000;
 static NEXT_FALLBACK: AtomicU16 = AtomicU16::new(0);
 /// Time between two looks at a port that is waited for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
-/// Longest wait for an instance that holds a port to listen on it.
-const HOLDER_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long an instance that was given a port is expected to begin to listen on it.
+const HOLDER_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Longest wait for a port that instances of this server hold; less than a custom runtime may take to start.
 const WAIT_MAX: Duration = Duration::from_secs(100);
 /// Longest wait for a port that somebody else holds: an instance that is just ending frees it at once.
@@ -45,7 +45,8 @@ pub(super) struct Ports {
 /// One port that is held or waited for.
 #[derive(Clone, Copy, Default)]
 struct Entry {
-    taken: bool,
+    /// When it was taken, if it is.
+    taken_at: Option<Duration>,
     waiting: usize,
 }
 
@@ -72,32 +73,29 @@ impl Ports {
         {
             return Ok(port);
         }
-        self.fallback()
+        self.fallback(clock.monotonic())
     }
 
     /// The port if it is free. While its holder does not listen yet, this waits: code that insists on the port would
     /// snatch it from the holder, instead of finding it in use.
     async fn preferred(&self, number: u16, clock: &dyn Clock) -> Option<Port> {
-        let begun = clock.monotonic();
         loop {
-            match self.try_take(number) {
+            let now = clock.monotonic();
+            match self.try_take(number, now) {
                 Ok(port) => return Some(port),
                 Err(NotFree::Foreign) => return None,
+                Err(NotFree::Ours) if self.is_held_longer(number, HOLDER_WAIT_MAX, now) => return None,
                 Err(NotFree::Ours) if !can_listen(number) => return None,
-                Err(NotFree::Ours) => {}
+                Err(NotFree::Ours) => clock.sleep(LOOK_INTERVAL).await,
             }
-            if clock.monotonic().saturating_sub(begun) > HOLDER_WAIT_MAX {
-                return None;
-            }
-            clock.sleep(LOOK_INTERVAL).await;
         }
     }
 
-    fn fallback(&self) -> io::Result<Port> {
+    fn fallback(&self, now: Duration) -> io::Result<Port> {
         for _ in FALLBACK_PORTS {
             let offset = NEXT_FALLBACK.fetch_add(1, Ordering::Relaxed);
             let count = FALLBACK_PORTS.end - FALLBACK_PORTS.start;
-            if let Ok(port) = self.try_take(FALLBACK_PORTS.start + offset % count) {
+            if let Ok(port) = self.try_take(FALLBACK_PORTS.start + offset % count, now) {
                 return Ok(port);
             }
         }
@@ -109,18 +107,15 @@ impl Ports {
     /// # Errors
     /// [`NotFree`] when that takes too long.
     pub(super) async fn own(&self, number: u16, clock: &dyn Clock) -> Result<Port, NotFree> {
-        let wanted = Wanted::new(self, number);
+        let _wanted = Wanted::new(self, number);
         let begun = clock.monotonic();
         let mut last_ours = begun;
         loop {
-            let refused = match self.try_take(number) {
-                Ok(port) => {
-                    drop(wanted);
-                    return Ok(port);
-                }
+            let now = clock.monotonic();
+            let refused = match self.try_take(number, now) {
+                Ok(port) => return Ok(port),
                 Err(refused) => refused,
             };
-            let now = clock.monotonic();
             if refused == NotFree::Ours {
                 last_ours = now;
             }
@@ -131,23 +126,28 @@ impl Ports {
         }
     }
 
-    fn try_take(&self, number: u16) -> Result<Port, NotFree> {
+    fn try_take(&self, number: u16, now: Duration) -> Result<Port, NotFree> {
         let mut table = self.lock();
-        if table.get(&number).is_some_and(|entry| entry.taken) {
+        if table.get(&number).is_some_and(|entry| entry.taken_at.is_some()) {
             return Err(NotFree::Ours);
         }
         if !can_listen(number) {
             return Err(NotFree::Foreign);
         }
-        table.entry(number).or_default().taken = true;
+        table.entry(number).or_default().taken_at = Some(now);
         Ok(Port { number, ports: self.clone() })
+    }
+
+    fn is_held_longer(&self, number: u16, limit: Duration, now: Duration) -> bool {
+        let taken_at = self.lock().get(&number).and_then(|entry| entry.taken_at);
+        taken_at.is_some_and(|taken_at| now.saturating_sub(taken_at) > limit)
     }
 
     fn change(&self, number: u16, change: impl FnOnce(&mut Entry)) {
         let mut table = self.lock();
         let entry = table.entry(number).or_default();
         change(entry);
-        if !entry.taken && entry.waiting == 0 {
+        if entry.taken_at.is_none() && entry.waiting == 0 {
             table.remove(&number);
         }
     }
@@ -175,7 +175,7 @@ impl Port {
 
 impl Drop for Port {
     fn drop(&mut self) {
-        self.ports.change(self.number, |entry| entry.taken = false);
+        self.ports.change(self.number, |entry| entry.taken_at = None);
     }
 }
 

@@ -20,6 +20,16 @@ async fn a_port_is_given_to_one_instance_only_and_comes_back() {
 }
 
 #[tokio::test]
+async fn a_holder_that_does_not_come_to_listen_is_not_waited_for_again() {
+    let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
+    let ports = Ports::default();
+    let held = ports.any(0, &clock).await.unwrap();
+    clock.advance(HOLDER_WAIT_MAX + LOOK_INTERVAL);
+    let other = ports.any(held.number(), &clock).await.unwrap();
+    assert_ne!(other.number(), held.number());
+}
+
+#[tokio::test]
 async fn a_port_that_somebody_else_listens_on_is_not_given() {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let used = listener.local_addr().unwrap().port();
