@@ -176,7 +176,8 @@ impl Shared {
     }
 
     async fn reserve(self: &Arc<Self>, spec: &Arc<FunctionSpec>) -> Result<PoolSlot, Throttled> {
-        if let Some(slot) = self.try_reserve(spec) {
+        let behind_others = self.book().has_line(spec);
+        if !behind_others && let Some(slot) = self.try_reserve(spec) {
             return Ok(slot);
         }
         let line = {

@@ -12,6 +12,7 @@
 
 mod growth;
 mod leaving;
+mod line;
 mod members;
 
 use std::collections::{HashMap, HashSet};
@@ -158,7 +159,11 @@ impl<I: Clone, W> Book<I, W> {
     ) -> (Option<Grant<I>>, Actions<I, W>) {
         let mut actions = Actions::default();
         let key = Key::of(spec);
-        if self.closed || self.pools.get(&key).is_some_and(|pool| !pool.waiters.is_empty()) {
+        let behind_line = match self.pools.get_mut(&key) {
+            Some(pool) if !pool.waiters.is_empty() => !pool.turns.ask(),
+            _ => false,
+        };
+        if self.closed || behind_line {
             self.refused.insert(key.function);
             return (None, actions);
         }
@@ -170,8 +175,16 @@ impl<I: Clone, W> Book<I, W> {
         if grant.is_none() {
             self.refused.insert(key.function);
             self.forget_if_empty(&key);
+        } else if let Some(pool) = self.pools.get_mut(&key).filter(|pool| !pool.waiters.is_empty()) {
+            pool.turns.asker_served();
+            self.serve_line(&key, now, &mut actions);
         }
         (grant, actions)
+    }
+
+    /// Whether somebody waits for a slot of this function.
+    pub(crate) fn has_line(&self, spec: &FunctionSpec) -> bool {
+        self.pools.get(&Key::of(spec)).is_some_and(|pool| !pool.waiters.is_empty())
     }
 
     /// Whether somebody who found no slot may wait in line.
@@ -306,19 +319,31 @@ impl<I: Clone, W> Book<I, W> {
     }
 
     fn serve_line(&mut self, key: &Key, now: Duration, actions: &mut Actions<I, W>) {
-        while let Some(waiter) = self.pools.get_mut(key).and_then(|pool| pool.waiters.pop_front()) {
+        while let Some(waiter) = self.next_in_line(key, now) {
             if (self.has_left)(&waiter) {
                 continue;
             }
             let grant = self.take_from(key, now, actions);
+            let pool = self.pools.get_mut(key).expect("its line was just read");
             match grant {
-                Some(grant) => actions.grants.push((waiter, grant)),
+                Some(grant) => {
+                    pool.turns.line_served();
+                    actions.grants.push((waiter, grant));
+                }
                 None => {
-                    let pool = self.pools.get_mut(key).expect("its line was just read");
                     pool.waiters.push_front(waiter);
                     return;
                 }
             }
+        }
+    }
+
+    fn next_in_line(&mut self, key: &Key, now: Duration) -> Option<W> {
+        let pool = self.pools.get_mut(key)?;
+        if pool.waiters.is_empty() || !pool.turns.is_lines_turn(now) {
+            None
+        } else {
+            pool.waiters.pop_front()
         }
     }
 

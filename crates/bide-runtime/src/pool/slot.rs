@@ -49,42 +49,17 @@ impl PoolSlot {
         }
     }
 
-    async fn run(mut self, request: InvokeRequest, cancel: Cancel, started: StartedHook) -> AttemptOutcome {
-        let mut exchanges = 0;
-        let instance = loop {
-            match self.instance(&cancel).await {
-                Some(Ok(instance)) if instance.is_usable() => break instance,
-                Some(Err(FailedStart { failure: StartFailure::System(message), .. })) => {
-                    return unstarted(
-                        self.seat.id.clone(),
-                        AttemptResult::SystemError { message },
-                        Bytes::new(),
-                    );
-                }
-                Some(Err(FailedStart { failure: StartFailure::Function(result), log })) => {
-                    let log_tail = log.tail(&request.request_id, log_note(&result));
-                    return unstarted(self.seat.id.clone(), result, log_tail);
-                }
-                None => return unstarted(self.seat.id.clone(), AttemptResult::Stopped, Bytes::new()),
-                // Gone since the slot was taken, or to be started another way.
-                Some(Ok(_) | Err(FailedStart { failure: StartFailure::PortTaken, .. })) => {}
-            }
-            if exchanges == EXCHANGES_MAX {
-                let message = "no instance of the function stays".to_owned();
-                return unstarted(self.seat.id.clone(), AttemptResult::SystemError { message }, Bytes::new());
-            }
-            exchanges += 1;
-            self = match self.exchange(&cancel).await {
-                Ok(slot) => slot,
-                Err(outcome) => return *outcome,
-            };
+    async fn run(self, request: InvokeRequest, cancel: Cancel, started: StartedHook) -> AttemptOutcome {
+        let (mut slot, instance) = match self.ready(&request, &cancel).await {
+            Ok(ready) => ready,
+            Err(outcome) => return *outcome,
         };
-        let attempt = instance.run(&request, &cancel, self.cold, started).await;
+        let attempt = instance.run(&request, &cancel, slot.cold, started).await;
         let Attempt { result, duration, memory_max_mb, log_tail } = attempt;
-        self.run = Some(duration);
-        let cold_start = self.cold;
-        let closing = self.shared.closing.is_cancelled();
-        drop(self);
+        slot.run = Some(duration);
+        let cold_start = slot.cold;
+        let closing = slot.shared.closing.is_cancelled();
+        drop(slot);
         let result = if closing { blame_the_server(result) } else { result };
         AttemptOutcome {
             result,
@@ -94,6 +69,36 @@ impl PoolSlot {
             cold_start,
             log_tail,
         }
+    }
+
+    /// A slot whose instance can take the request: this one, or another if its seat is none any more.
+    async fn ready(
+        mut self,
+        request: &InvokeRequest,
+        cancel: &Cancel,
+    ) -> Result<(Self, Arc<Instance>), Box<AttemptOutcome>> {
+        for _ in 0..=EXCHANGES_MAX {
+            let (result, log_tail) = match self.instance(cancel).await {
+                Some(Ok(instance)) if instance.is_usable() => return Ok((self, instance)),
+                // Gone since the slot was taken, or to be started another way.
+                Some(Ok(_) | Err(FailedStart { failure: StartFailure::PortTaken, .. })) => {
+                    self = self.exchange(cancel).await?;
+                    continue;
+                }
+                Some(Err(FailedStart { failure: StartFailure::System(message), .. })) => {
+                    (AttemptResult::SystemError { message }, Bytes::new())
+                }
+                Some(Err(FailedStart { failure: StartFailure::Function(result), log })) => {
+                    let log_tail = log.tail(&request.request_id, log_note(&result));
+                    (result, log_tail)
+                }
+                None => (AttemptResult::Stopped, Bytes::new()),
+            };
+            return Err(Box::new(unstarted(self.seat.id.clone(), result, log_tail)));
+        }
+        let message = "no instance of the function stays".to_owned();
+        let result = AttemptResult::SystemError { message };
+        Err(Box::new(unstarted(self.seat.id.clone(), result, Bytes::new())))
     }
 
     /// Gives the slot back and takes another one, in line with everybody who waits.

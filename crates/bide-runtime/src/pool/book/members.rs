@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bide_types::AccountId;
 
+use super::line::Turns;
 use crate::executor::FunctionSpec;
 
 /// Runs shorter than this on average do not justify more instances than twice the cores.
@@ -34,6 +35,7 @@ pub(super) struct Pool<I, W> {
     pub(super) concurrency: usize,
     pub(super) members: Vec<Member<I>>,
     pub(super) waiters: VecDeque<W>,
+    pub(super) turns: Turns,
     pub(super) average_run: Option<Duration>,
     pub(super) last_end: Duration,
 }
@@ -51,6 +53,7 @@ impl<I, W> Pool<I, W> {
             concurrency: concurrency(spec),
             members: Vec::new(),
             waiters: VecDeque::new(),
+            turns: Turns::default(),
             average_run: None,
             last_end: now,
         }

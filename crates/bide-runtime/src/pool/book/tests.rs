@@ -116,6 +116,51 @@ fn the_line_is_served_in_order_and_those_who_left_are_passed_over() {
 }
 
 #[test]
+fn whoever_asks_gets_a_slot_after_the_line_had_four() {
+    let mut book = book();
+    let spec = spec(1, 1);
+    let key = Key::of(&spec);
+    let mut numbers = Vec::new();
+    while let Some(number) = take_ready(&mut book, &spec, at(0)) {
+        numbers.push(number);
+    }
+    for waiter in ["a", "b", "c", "d", "e", "f"] {
+        book.wait(&spec, at(0), waiter);
+    }
+    assert!(book.take(&spec, at(0)).0.is_none(), "there is a line");
+    let mut served = Vec::new();
+    let free = |book: &mut TestBook, now: Duration| {
+        let mut actions = book.release(&key, numbers[0], now, Some(at(1)), true);
+        book.freed(&key, now, &mut actions);
+        actions.grants.into_iter().map(|(waiter, _)| waiter).collect::<Vec<_>>()
+    };
+    for _ in 0..5 {
+        served.extend(free(&mut book, at(1)));
+    }
+    assert_eq!(served, ["a", "b", "c", "d"], "the fifth slot is held");
+    assert!(book.take(&spec, at(2)).0.is_some(), "for whoever asked");
+    assert_eq!(free(&mut book, at(3)), ["e"]);
+}
+
+#[test]
+fn a_slot_that_nobody_comes_for_goes_to_the_line() {
+    let mut book = book();
+    let spec = spec(1, 1);
+    let key = Key::of(&spec);
+    while take_ready(&mut book, &spec, at(0)).is_some() {}
+    for waiter in ["a", "b", "c", "d", "e"] {
+        book.wait(&spec, at(0), waiter);
+    }
+    assert!(book.take(&spec, at(0)).0.is_none());
+    for _ in 0..5 {
+        let mut actions = book.release(&key, 0, at(1), Some(at(1)), true);
+        book.freed(&key, at(1), &mut actions);
+    }
+    assert!(book.settle(at(2)).grants.is_empty());
+    assert_eq!(book.settle(at(30)).grants.len(), 1);
+}
+
+#[test]
 fn the_most_recently_used_instance_serves_and_the_others_are_reclaimed() {
     let mut book = book();
     let spec = spec(1, 1);
