@@ -51,7 +51,7 @@ pub(crate) fn run(millis: u64) -> Run {
 }
 
 pub(crate) fn dequeue_with(policy: Policy) -> Command {
-    Command::Dequeue { policy, holder: LeaseHolder(7), expires_at: at(u32::MAX.into()) }
+    Command::Dequeue { policy, holder: LeaseHolder(0), expires_at: at(u32::MAX.into()) }
 }
 
 pub(crate) fn dequeue() -> Command {

@@ -55,9 +55,21 @@ pub struct Event {
     pub detail: String,
 }
 
-/// Counts the leases of one invocation; 0 means none was granted yet.
+/// Numbers the leases of one invocation, in the order in which they were granted; 0 means none was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Epoch(pub u32);
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// Epochs of one holder: the lower half counts, the upper half is the holder's number.
+    const COUNTER_BITS: u32 = 32;
+
+    /// The epoch of the next lease, granted to `holder`. Greater than any that an earlier holder was granted, stored or
+    /// not, since holders are numbered in the order of their starts.
+    #[must_use]
+    pub(crate) fn next(self, holder: LeaseHolder) -> Self {
+        Self((self.0 + 1).max(holder.0 << Self::COUNTER_BITS))
+    }
+}
 
 /// The life of one server process; a new start is a new holder, so what a dead process held has lapsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,16 +2,17 @@
 //!
 //! Owns the only path to [`Store::commit`]. There is no timer: an idle store commits at once, and while a commit runs
 //! the next batch gathers. Callers are answered after the commit that holds their record, so a crash before it leaves
-//! callers without an answer, never an answer without a record. A record that cannot be read fails those who need it,
+//! callers without an answer, never an answer without a record; only claimed work is handed out as soon as the store has
+//! decided on it (`ClaimListener`). A record that cannot be read fails those who need it,
 //! not those who happen to share a batch with them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::vec::IntoIter;
 
 use bide_env::Clock;
 use bide_store::{
-    Batch, BatchReply, Claim, ClaimReply, Claimed, ControlChange, ControlConflict, Purge, SettleDelivery,
-    Stop, StopReply, Store, StoreError, Submission, SubmitReply, Transition, TransitionReply,
+    Batch, BatchReply, Claim, ClaimListener, ClaimReply, Claimed, ControlChange, ControlConflict, Purge,
+    SettleDelivery, Stop, StopReply, Store, StoreError, Submission, SubmitReply, Transition, TransitionReply,
 };
 use bide_types::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -27,11 +28,34 @@ enum Request {
     Submit(Submission, OwnedSemaphorePermit, Answer<SubmitReply>),
     Transition(Transition, Option<Answer<TransitionReply>>),
     Stop(Stop, Answer<StopReply>),
-    Claim(Claim, Answer<ClaimReply>),
+    Claim(Claim, ClaimAnswer),
     Control(ControlChange, Answer<Result<u64, ControlConflict>>),
     /// Settles a delivery, and submits what it leads to in the same batch.
     Deliver(SettleDelivery, Option<Submission>, Answer<()>),
     Purge(Purge, Answer<usize>),
+}
+
+/// The answer to a claim: given as soon as the claim is decided, so it may have been taken when the batch is answered.
+#[derive(Clone)]
+struct ClaimAnswer(Arc<Mutex<Option<Answer<ClaimReply>>>>);
+
+impl ClaimAnswer {
+    fn new(answer: Answer<ClaimReply>) -> Self {
+        Self(Arc::new(Mutex::new(Some(answer))))
+    }
+
+    fn take(&self) -> Option<Answer<ClaimReply>> {
+        self.0.lock().expect("nobody panics while holding an answer").take()
+    }
+
+    /// Enters the attempts that the claim begins, then answers; nothing if that was done before.
+    fn give(&self, running: &Running, reply: &ClaimReply) {
+        let Some(answer) = self.take() else { return };
+        for Claimed { invocation, .. } in &reply.claimed {
+            running.enter(invocation.id, invocation.epoch);
+        }
+        let _ = answer.send(Ok(reply.clone()));
+    }
 }
 
 /// Where operations are handed in; cheap to clone.
@@ -89,7 +113,7 @@ impl Batcher {
     }
 
     pub(crate) async fn claim(&self, claim: Claim) -> Result<ClaimReply, StoreError> {
-        self.ask(|answer| Request::Claim(claim, answer)).await
+        self.ask(|answer| Request::Claim(claim, ClaimAnswer::new(answer))).await
     }
 
     pub(crate) async fn control(
@@ -132,7 +156,9 @@ impl BatcherTask {
 
     /// Stores what is asked for in one batch, and answers.
     async fn commit(&self, mut requests: Vec<Request>) {
-        match self.store.commit(gather(&requests, self.clock.now())).await {
+        let mut batch = gather(&requests, self.clock.now());
+        batch.on_claims = self.claim_listener(&requests);
+        match self.store.commit(batch).await {
             Ok(reply) => self.answer(requests, reply),
             // Something cannot be read and nothing was stored; one half does not need what is damaged.
             Err(StoreError::Read { .. } | StoreError::Damaged { .. }) if requests.len() > 1 => {
@@ -147,12 +173,23 @@ impl BatcherTask {
         }
     }
 
+    /// Hands claimed work out as soon as the store has decided on it; `None` if nobody claims.
+    fn claim_listener(&self, requests: &[Request]) -> Option<ClaimListener> {
+        let answers: Vec<ClaimAnswer> = requests.iter().filter_map(Request::claim_answer).cloned().collect();
+        if answers.is_empty() {
+            return None;
+        }
+        let running = Arc::clone(&self.running);
+        Some(ClaimListener::new(move |claims| {
+            answers.iter().zip(claims).for_each(|(answer, reply)| answer.give(&running, reply));
+        }))
+    }
+
     /// Side effects first, in the order of the batch, then the callers.
     fn answer(&self, requests: Vec<Request>, reply: BatchReply) {
-        for claim in &reply.claims {
-            for Claimed { invocation, .. } in &claim.claimed {
-                self.running.enter(invocation.id, invocation.epoch);
-            }
+        let claims = requests.iter().filter_map(Request::claim_answer);
+        for (answer, claim) in claims.zip(&reply.claims) {
+            answer.give(&self.running, claim);
             if claim.delivery {
                 self.signals.outbox.notify_one();
             }
@@ -218,25 +255,23 @@ fn gather(requests: &[Request], now: Timestamp) -> Batch {
     batch
 }
 
-/// The replies of a batch, each list in the order of the requests.
+/// The replies of a batch that are given when it is stored, each list in the order of the requests.
 struct Replies {
     controls: IntoIter<Result<u64, ControlConflict>>,
     submissions: IntoIter<SubmitReply>,
     transitions: IntoIter<TransitionReply>,
     stops: IntoIter<StopReply>,
-    claims: IntoIter<ClaimReply>,
     purges: IntoIter<usize>,
 }
 
 impl Replies {
     fn new(reply: BatchReply) -> Self {
-        let BatchReply { controls, submissions, transitions, stops, claims, purges } = reply;
+        let BatchReply { controls, submissions, transitions, stops, claims: _, purges } = reply;
         Self {
             controls: controls.into_iter(),
             submissions: submissions.into_iter(),
             transitions: transitions.into_iter(),
             stops: stops.into_iter(),
-            claims: claims.into_iter(),
             purges: purges.into_iter(),
         }
     }
@@ -254,6 +289,18 @@ impl Request {
         }
     }
 
+    fn claim_answer(&self) -> Option<&ClaimAnswer> {
+        match self {
+            Self::Claim(_, answer) => Some(answer),
+            Self::Submit(..)
+            | Self::Deliver(..)
+            | Self::Transition(..)
+            | Self::Stop(..)
+            | Self::Control(..)
+            | Self::Purge(..) => None,
+        }
+    }
+
     /// Takes its own from the replies and passes it on.
     fn answer(self, replies: &mut Replies) {
         match self {
@@ -268,7 +315,7 @@ impl Request {
                 }
             }
             Self::Stop(_, answer) => send(answer, replies.stops.next()),
-            Self::Claim(_, answer) => send(answer, replies.claims.next()),
+            Self::Claim(..) => {} // answered when it was decided
             Self::Control(_, answer) => send(answer, replies.controls.next()),
             Self::Deliver(_, submission, answer) => {
                 if submission.is_some() {
@@ -289,7 +336,11 @@ impl Request {
             Self::Transition(_, Some(answer)) => refuse(answer, error),
             Self::Transition(_, None) => {}
             Self::Stop(_, answer) => refuse(answer, error),
-            Self::Claim(_, answer) => refuse(answer, error),
+            Self::Claim(_, answer) => {
+                if let Some(answer) = answer.take() {
+                    refuse(answer, error);
+                }
+            }
             Self::Control(_, answer) => refuse(answer, error),
             Self::Deliver(_, _, answer) => refuse(answer, error),
             Self::Purge(_, answer) => refuse(answer, error),

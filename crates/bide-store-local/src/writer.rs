@@ -2,7 +2,7 @@
 //!
 //! Owns the loop. When it is idle it takes what comes, plans it, writes it as one atomic batch and flushes at once. What
 //! arrives while the disk flushes waits in the channel and becomes the next group, with one flush for all of it. Each
-//! caller is answered after the flush that holds its record.
+//! caller is answered after the flush that holds its record; only what claims come to is told before (`ClaimListener`).
 //!
 //! Any error of a write or flush, and any panic in here, fails the store for good: everybody in the group and everybody
 //! later gets [`StoreError::Faulted`], and nothing is tried again, because what is on disk is no longer known. A crash
@@ -84,12 +84,17 @@ impl Writer {
         add(&counters.batches, batches.len());
         add(&counters.operations, batches.iter().map(Batch::len).sum());
         let mut replies = Vec::with_capacity(batches.len());
-        for batch in batches {
+        for mut batch in batches {
+            let on_claims = batch.on_claims.take();
             // A batch that cannot be planned has changed nothing; the others of its group go on.
             replies.push(match plan(batch, &mut self.state) {
                 Err(error) => Err(error),
                 Ok(plan) => Ok(self.state.apply(plan).map_err(|error| error.to_string())?),
             });
+            if let (Some(listener), Some(Ok(reply))) = (on_claims, replies.last()) {
+                // Nothing overtakes this group, and the lock on the directory proves earlier holders dead.
+                listener.tell(&reply.claims);
+            }
         }
         self.fault_at(Step::Write)?;
         if self.state.txn.is_empty() {

@@ -3,6 +3,7 @@
 //! A batch is atomic: after a crash it is there whole or not at all. Within it the order is: control changes,
 //! submissions, transitions, stops, deliveries, claims, purges; each list in its own order.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bide_core::{Command, Delivery, Enqueue, Invocation, LeaseHolder, PolicyTable, Rejected, Status};
@@ -23,6 +24,34 @@ pub struct Batch {
     pub deliveries: Vec<SettleDelivery>,
     pub claims: Vec<Claim>,
     pub purges: Vec<Purge>,
+    /// Hears of the claims early; see [`ClaimListener`].
+    pub on_claims: Option<ClaimListener>,
+}
+
+/// Told what the claims of a batch come to once that is decided, at most once and before the reply.
+///
+/// A store may tell it before the claims are durable, under two conditions: whatever is committed later is durable only
+/// together with them, and an epoch whose grant a crash undid is never granted again (see `bide_core::Epoch`). Then an
+/// attempt can begin while its claim rides along with the next flush.
+#[derive(Clone)]
+pub struct ClaimListener(Arc<Listen>);
+
+type Listen = dyn Fn(&[ClaimReply]) + Send + Sync;
+
+impl ClaimListener {
+    pub fn new(listener: impl Fn(&[ClaimReply]) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    pub fn tell(&self, claims: &[ClaimReply]) {
+        (self.0)(claims);
+    }
+}
+
+impl fmt::Debug for ClaimListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClaimListener")
+    }
 }
 
 /// The answers, each list parallel to its list in the [`Batch`].

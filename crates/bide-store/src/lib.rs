@@ -18,8 +18,8 @@ mod store;
 pub mod conformance;
 
 pub use batch::{
-    Batch, BatchReply, Claim, ClaimReply, Claimed, DeliveryOutcome, PendingDelivery, Purge, SettleDelivery,
-    Stop, StopReply, Submission, SubmitReply, Transition, TransitionReply,
+    Batch, BatchReply, Claim, ClaimListener, ClaimReply, Claimed, DeliveryOutcome, PendingDelivery, Purge,
+    SettleDelivery, Stop, StopReply, Submission, SubmitReply, Transition, TransitionReply,
 };
 pub use control::{ControlChange, ControlConflict, ControlKey, ControlObject, ControlWrite, Expected};
 pub use query::{SortOrder, TaskPage, TaskQuery, TaskView};

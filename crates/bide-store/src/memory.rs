@@ -77,7 +77,7 @@ impl MemoryStore {
 }
 
 impl Data {
-    fn commit(&mut self, batch: Batch) -> Result<BatchReply, StoreError> {
+    fn commit(&mut self, mut batch: Batch) -> Result<BatchReply, StoreError> {
         match &mut self.commits_left {
             Some(0) => {
                 let reason = "a fault was asked for".to_owned();
@@ -87,7 +87,11 @@ impl Data {
             Some(left) => *left -= 1,
             None => {}
         }
+        let on_claims = batch.on_claims.take();
         let plan = plan(batch, self)?;
+        if let Some(listener) = on_claims {
+            listener.tell(&plan.reply.claims);
+        }
         for change in plan.changes {
             self.apply(change);
         }

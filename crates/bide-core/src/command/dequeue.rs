@@ -7,7 +7,7 @@
 use bide_types::Timestamp;
 
 use super::{Rejected, Run, Transition, become_state, settle};
-use crate::invocation::{Epoch, Invocation, Lease, LeaseHolder, State};
+use crate::invocation::{Invocation, Lease, LeaseHolder, State};
 use crate::policy::Policy;
 use crate::settlement::Outcome;
 
@@ -26,7 +26,7 @@ pub(super) fn dequeue(
     }
     let mut next = invocation.clone();
     next.policy = Some(policy);
-    next.epoch = Epoch(invocation.epoch.0 + 1);
+    next.epoch = invocation.epoch.next(holder);
     let lease = Lease { epoch: next.epoch, holder, expires_at };
     if matches!(invocation.state, State::Enqueued) {
         return Ok(become_state(&next, State::Dequeued { lease }, now, ""));

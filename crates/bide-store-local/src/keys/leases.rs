@@ -19,7 +19,7 @@ pub(crate) const VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct LeaseV1 {
-    epoch: u32,
+    epoch: u64,
     holder: u64,
     expires_at: u64,
 }

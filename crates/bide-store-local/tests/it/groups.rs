@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use bide_store::{Batch, Stop, StopReply, Store, SubmitReply};
+use bide_store::{Batch, ClaimListener, Claimed, Stop, StopReply, Store, SubmitReply};
 use bide_store_local::{FaultHook, LocalStore, Options, Step};
 
-use crate::support::{FUNCTION, at, claim, directory, open, submit, task, task_id};
+use crate::support::{FUNCTION, at, claim, claim_batch, directory, open, submit, task, task_id};
 
 /// Holds the writer at its first flush until it is opened.
 #[derive(Clone, Default)]
@@ -130,4 +130,58 @@ async fn a_batch_that_writes_nothing_needs_no_flush() {
     assert!(claim(&store, at(3), 5).await.expect("a claim").is_empty());
     let stats = store.stats();
     assert_eq!((stats.groups, stats.flushes), (4, 2));
+}
+
+/// A batch that claims one, and what its listener has been told.
+fn overheard_claim(store: &LocalStore, millis: u64) -> (Batch, Arc<Mutex<Vec<Claimed>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let listener = {
+        let told = Arc::clone(&told);
+        ClaimListener::new(move |claims| {
+            let claimed = claims.iter().flat_map(|reply| reply.claimed.clone());
+            told.lock().expect("nobody panics").extend(claimed);
+        })
+    };
+    (Batch { on_claims: Some(listener), ..claim_batch(store, at(millis), 1) }, told)
+}
+
+#[tokio::test]
+async fn claims_are_told_before_their_flush_and_answered_after_it() {
+    let directory = directory();
+    let store = open(directory.path());
+    submit(&store, at(0), vec![task(1)]).await.expect("stored");
+    store.close().await.expect("closed");
+    let gate = Gate::default();
+    let options = Options { faults: Some(gate.hook()), ..Options::default() };
+    let store = LocalStore::open(directory.path(), options).expect("opened");
+    let (batch, told) = overheard_claim(&store, 1);
+    let mut claiming = store.commit(batch);
+    begin(&mut claiming).await;
+    gate.wait_until_reached();
+    assert_eq!(told.lock().expect("nobody panics").len(), 1);
+    begin(&mut claiming).await; // still without an answer
+    gate.open();
+    let reply = claiming.await.expect("stored");
+    assert_eq!(reply.claims[0].claimed, *told.lock().expect("nobody panics"));
+    assert_eq!(told.lock().expect("nobody panics").len(), 1, "told once");
+}
+
+#[tokio::test]
+async fn an_epoch_that_was_told_and_then_lost_is_never_granted_again() {
+    let directory = directory();
+    let store = open(directory.path());
+    submit(&store, at(0), vec![task(1)]).await.expect("stored");
+    store.close().await.expect("closed");
+    // The write never happens, as when the process dies between telling and flushing.
+    let failing: FaultHook = Arc::new(|_| Err(std::io::Error::other("the process dies here")));
+    let options = Options { faults: Some(failing), ..Options::default() };
+    let store = LocalStore::open(directory.path(), options).expect("opened");
+    let (batch, told) = overheard_claim(&store, 1);
+    store.commit(batch).await.expect_err("lost");
+    let lost = told.lock().expect("nobody panics")[0].invocation.epoch;
+    drop(store);
+    let store = open(directory.path());
+    let again = claim(&store, at(2), 1).await.expect("claimed");
+    assert_eq!(again.len(), 1, "it still waits");
+    assert!(again[0].invocation.epoch > lost);
 }

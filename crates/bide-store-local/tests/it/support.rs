@@ -103,6 +103,11 @@ pub(crate) async fn claim(
     now: Timestamp,
     max: usize,
 ) -> Result<Vec<Claimed>, StoreError> {
+    let reply = store.commit(claim_batch(store, now, max)).await?;
+    Ok(reply.claims.into_iter().flat_map(|reply| reply.claimed).collect())
+}
+
+pub(crate) fn claim_batch(store: &LocalStore, now: Timestamp, max: usize) -> Batch {
     let claim = Claim {
         function: FUNCTION,
         max,
@@ -110,8 +115,7 @@ pub(crate) async fn claim(
         holder: store.holder(),
         lease_expires_at: now.plus(Duration::from_secs(60)),
     };
-    let reply = store.commit(Batch { now, claims: vec![claim], ..Batch::default() }).await?;
-    Ok(reply.claims.into_iter().flat_map(|reply| reply.claimed).collect())
+    Batch { now, claims: vec![claim], ..Batch::default() }
 }
 
 /// Applies the same command to all.

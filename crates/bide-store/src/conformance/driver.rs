@@ -19,7 +19,7 @@ use crate::store::Store;
 
 pub(super) const FUNCTION: FunctionId = FunctionId::new(1);
 pub(super) const OTHER_FUNCTION: FunctionId = FunctionId::new(2);
-pub(super) const HOLDER: LeaseHolder = LeaseHolder(7);
+pub(super) const HOLDER: LeaseHolder = LeaseHolder(0);
 const LEASE: Duration = Duration::from_secs(3600);
 
 /// The moment `millis` after the checks begin.

@@ -9,7 +9,7 @@ use super::driver::{Driver, HOLDER, at, start, succeed, task};
 use crate::batch::{Batch, Claim, TransitionReply};
 use crate::store::LeaseRef;
 
-const NEXT_HOLDER: LeaseHolder = LeaseHolder(8);
+const NEXT_HOLDER: LeaseHolder = LeaseHolder(1);
 
 async fn lapsed<S: Subject>(driver: &Driver<S>, own: LeaseHolder, now: u64) -> Vec<LeaseRef> {
     let mut leases = driver.store().lapsed_leases(own, at(now), 100).await.expect("a read");
@@ -31,7 +31,8 @@ pub async fn a_lease_is_listed_when_it_is_of_another_holder_or_has_run_out(subje
     let claimed = driver.commit(claim_until(&driver, NEXT_HOLDER, 2000)).await.claims.remove(0).claimed;
     let theirs = claimed[0].invocation.id;
     let mine = LeaseRef { invocation: mine, epoch: Epoch(1), holder: HOLDER, expires_at: at(1000) };
-    let theirs = LeaseRef { invocation: theirs, epoch: Epoch(1), holder: NEXT_HOLDER, expires_at: at(2000) };
+    let theirs =
+        LeaseRef { invocation: theirs, epoch: Epoch(1 << 32), holder: NEXT_HOLDER, expires_at: at(2000) };
 
     let driver = driver.reopen().await;
     assert_eq!(lapsed(&driver, HOLDER, 999).await, [theirs]);

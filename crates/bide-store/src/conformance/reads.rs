@@ -60,7 +60,7 @@ pub(super) async fn reads(store: &dyn Store, now: Timestamp) -> Reads {
     let mut waiting = store.waiting().await.expect("a read");
     waiting.sort_unstable();
     reads.note("waiting", &waiting);
-    for own in [HOLDER, LeaseHolder(0)] {
+    for own in [HOLDER, LeaseHolder(99)] {
         let mut leases = store.lapsed_leases(own, now, usize::MAX).await.expect("a read");
         leases.sort_unstable_by_key(|lease| lease.invocation);
         reads.note(format!("leases that are not of {own:?}"), &leases);

@@ -114,7 +114,7 @@ pub async fn ids_grow_over_reopening_and_clock_steps(subject: impl Subject) {
     }
     // Also when nothing is left that holds the last one.
     while !driver.claim(at(6000), 10).await.claimed.is_empty() {}
-    for lease in driver.store().lapsed_leases(bide_core::LeaseHolder(0), at(0), 100).await.expect("leases") {
+    for lease in driver.store().lapsed_leases(bide_core::LeaseHolder(99), at(0), 100).await.expect("leases") {
         driver.apply(at(6000), lease.invocation, start(lease.epoch), None).await;
         driver.apply(at(6000), lease.invocation, succeed(lease.epoch), None).await;
     }

@@ -152,7 +152,7 @@ impl Script {
     }
 
     fn claim(&mut self, policies: &Arc<PolicyTable>) -> Claim {
-        let holder = if self.dice.chance(80) { HOLDER } else { LeaseHolder(8) };
+        let holder = if self.dice.chance(80) { HOLDER } else { LeaseHolder(1) };
         Claim {
             function: self.function(),
             max: self.dice.index(5),

@@ -6,7 +6,7 @@ use crate::fixtures::{
     Story, UNHANDLED, at, backing_off, deferred, dequeue, dequeue_with, enqueued, fail, policy, retrying,
     running,
 };
-use crate::invocation::Status;
+use crate::invocation::{Epoch, Status};
 
 fn aged(seconds: u64) -> Policy {
     Policy { age_max: Duration::from_secs(seconds), ..policy() }
@@ -84,4 +84,15 @@ fn only_the_first_dequeue_is_in_the_timeline() {
         .then_with(at(500), |epoch| fail(epoch, Failure::System))
         .then(at(1500), dequeue());
     assert_eq!(story.timeline(), [(Status::Enqueued, 0), (Status::Dequeued, 0)]);
+}
+
+#[test]
+fn a_later_holder_never_grants_an_epoch_that_an_earlier_one_may_have_granted() {
+    let (earlier, later) = (LeaseHolder(3), LeaseHolder(4));
+    let mut lost = Epoch(0);
+    for _ in 0..1000 {
+        lost = lost.next(earlier); // granted, and lost in a crash before they were stored
+    }
+    assert!(Epoch(0).next(later) > lost);
+    assert_eq!(lost.next(later).next(later).0, Epoch(0).next(later).0 + 1);
 }

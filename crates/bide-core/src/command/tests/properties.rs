@@ -55,7 +55,7 @@ fn failures() -> impl Strategy<Value = Failure> {
 
 fn commands() -> impl Strategy<Value = Command> {
     let epoch = Epoch(0);
-    let dequeue = |policy| Command::Dequeue { policy, holder: LeaseHolder(1), expires_at: at(0) };
+    let dequeue = |policy| Command::Dequeue { policy, holder: LeaseHolder(0), expires_at: at(0) };
     prop_oneof![
         8 => policies().prop_map(dequeue),
         8 => Just(Command::Start { epoch, instance: instance() }),
@@ -127,7 +127,7 @@ impl Witness {
 
     fn act(&mut self, act: Act) {
         self.now = moved(self.now, act.wait);
-        let epoch = Epoch(self.invocation.epoch.0.wrapping_add_signed(act.epoch_offset));
+        let epoch = Epoch(self.invocation.epoch.0.wrapping_add_signed(act.epoch_offset.into()));
         let command = with_epoch(act.command, epoch);
         let outcome = step(&self.invocation, command.clone(), self.now);
         if self.settlements > 0 {

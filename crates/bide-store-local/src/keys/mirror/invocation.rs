@@ -21,7 +21,7 @@ pub(crate) struct InvocationV1<'a> {
     accepted_at: u64,
     not_before: u64,
     hops: u8,
-    epoch: u32,
+    epoch: u64,
     runs: u32,
     retries: u32,
     refusals: Option<RefusalsV1>,
@@ -71,7 +71,7 @@ struct DurationV1 {
 
 #[derive(Serialize, Deserialize)]
 struct LeaseV1 {
-    epoch: u32,
+    epoch: u64,
     holder: u64,
     expires_at: u64,
 }

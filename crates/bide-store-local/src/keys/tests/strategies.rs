@@ -57,7 +57,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn lease_of_state() -> impl Strategy<Value = Lease> {
-    (any::<u32>(), any::<u64>(), moment()).prop_map(|(epoch, holder, expires_at)| Lease {
+    (any::<u64>(), any::<u64>(), moment()).prop_map(|(epoch, holder, expires_at)| Lease {
         epoch: Epoch(epoch),
         holder: LeaseHolder(holder),
         expires_at,
@@ -138,7 +138,7 @@ pub(super) fn invocation() -> impl Strategy<Value = Invocation> {
         prop::option::of((moment(), any::<u32>()).prop_map(|(since, count)| Refusals { since, count }));
     let identity = (any::<u64>(), any::<u64>(), qualifier(), request_id(), mode());
     let times = (moment(), moment());
-    let counts = (any::<u8>(), any::<u32>(), any::<u32>(), any::<u32>());
+    let counts = (any::<u8>(), any::<u64>(), any::<u32>(), any::<u32>());
     let rest = (refusals, prop::option::of(policy()), state(), destination);
     (identity, times, counts, rest).prop_map(|(identity, times, counts, rest)| Invocation {
         id: InvocationId::new(identity.0),
