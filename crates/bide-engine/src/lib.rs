@@ -1,8 +1,9 @@
 //! The shell around the pure core: it gathers, commits, runs and delivers.
 //!
-//! Owns the order of things: a record is durable before its caller is answered, an epoch is durable before its code
-//! runs, and every background task re-reads the store, so that a restart takes the same path as a quiet day. Never
-//! decides what a state means (bide-core does), knows a file (the store does) or a process (the executor does).
+//! Owns the order of things: a record is durable before its caller is answered, an attempt runs under an epoch that is
+//! never granted again, and every background task re-reads the store, so that a restart takes the same path as a quiet
+//! day. Never decides what a state means (bide-core does), knows a file (the store does) or a process (the executor
+//! does).
 //!
 //! After a crash the store holds every accepted invocation; [`Engine::start`] lapses the leases of the dead process
 //! and goes on.

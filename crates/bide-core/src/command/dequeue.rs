@@ -1,8 +1,8 @@
 //! Dequeue: due work is taken for an attempt. Expire: overdue work is dropped from a line that does not move.
 //!
 //! Owns the age check, made once, when an invocation first leaves the queue (fc-behaviour 1.6), and the grant of the
-//! epoch. After a crash the lease was stored, lapses with its holder, and the work is tried again; the epoch is what
-//! makes a late result of the lost attempt harmless.
+//! epoch. After a crash either the lease was stored and lapses with its holder, or the work still waits; it is tried again
+//! in both cases, and the epoch is what makes a late result of the lost attempt harmless.
 
 use bide_types::Timestamp;
 

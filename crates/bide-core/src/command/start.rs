@@ -1,7 +1,7 @@
 //! Start: the code of an attempt is about to run.
 //!
-//! After a crash the attempt has no result and lapses. The record need not be on disk before the code starts: the
-//! epoch that fences this attempt was durable with its dequeue.
+//! After a crash the attempt has no result and is made again. The record need not be on disk before the code starts: the
+//! epoch that fences this attempt is never granted again.
 
 use bide_types::{InstanceId, Timestamp};
 
