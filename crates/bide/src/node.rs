@@ -44,10 +44,7 @@ impl Node {
             .with_context(|| format!("cannot listen on {}", settings.listen))?;
         let address = listener.local_addr()?;
         let data_dir = settings.data_dir.clone();
-        let store = Arc::new(
-            LocalStore::open(&data_dir, bide_store_local::Options::default())
-                .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?,
-        );
+        let store = open_store(&data_dir)?;
         let credentials = credentials(&settings)?;
         let credential = credentials.first().context("no credentials")?.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -114,6 +111,12 @@ impl Node {
         tokio::join!(served, self.engine.drain());
         self.engine.close().await;
     }
+}
+
+fn open_store(data_dir: &Path) -> anyhow::Result<Arc<LocalStore>> {
+    let store = LocalStore::open(data_dir, bide_store_local::Options::default())
+        .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?;
+    Ok(Arc::new(store))
 }
 
 /// The configured credentials, or those of the data directory.
