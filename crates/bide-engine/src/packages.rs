@@ -35,6 +35,7 @@ impl Uploads {
 pub(crate) async fn prune(shared: &Shared) -> Result<(), StoreError> {
     let mut keep = shared.uploads.since(shared.clock.now().minus(UPLOAD_SPARED));
     keep.extend(shared.catalog.packages());
+    shared.executor.retain_code(keep.clone()).await;
     let removed = shared.store.retain_packages(keep).await?;
     if removed > 0 {
         tracing::info!(removed, "code packages that no function names any more were removed");

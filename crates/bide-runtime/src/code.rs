@@ -2,9 +2,10 @@
 //!
 //! Owns `<cache_dir>/code`. A package is unpacked beside its place and renamed into it, so a crash of the server leaves
 //! at most a directory that the next start removes. Nothing is flushed to disk: the completion marker holds the
-//! machine's boot id, and what was unpacked before the last boot is unpacked again.
+//! machine's boot id, and what was unpacked before the last boot is unpacked again. Whoever holds a [`CodeDir`] keeps it
+//! from being removed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,13 +41,18 @@ pub(crate) struct CodeCache {
     root: PathBuf,
     boot_id: String,
     source: Arc<dyn CodeSource>,
-    /// One cell per digest, so that concurrent starts share one unpack. Grows with the packages used since the start.
-    cells: Mutex<HashMap<String, Arc<OnceCell<PathBuf>>>>,
+    /// One cell per digest, so that concurrent starts share one unpack.
+    cells: Mutex<HashMap<String, Arc<OnceCell<CodeDir>>>>,
 }
+
+/// A directory with an unpacked package; it stays as long as somebody holds it.
+pub(crate) type CodeDir = Arc<PathBuf>;
 
 const MARKER: &str = "complete";
 const FILES: &str = "files";
 const PARTIAL_SUFFIX: &str = ".partial";
+/// Ends like a partial one, so that what a crash leaves of it is removed at the next start.
+const REMOVED_SUFFIX: &str = ".removed.partial";
 
 impl CodeCache {
     /// Opens the cache at `root`, creating it if need be, and removes what a crash left half done.
@@ -65,7 +71,7 @@ impl CodeCache {
     }
 
     /// The directory with the unpacked package.
-    pub(crate) async fn directory(&self, digest: &str) -> Result<PathBuf, CodeError> {
+    pub(crate) async fn directory(&self, digest: &str) -> Result<CodeDir, CodeError> {
         if digest.is_empty() || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(CodeError::BadDigest(digest.chars().take(64).collect()));
         }
@@ -73,7 +79,30 @@ impl CodeCache {
             let mut cells = self.cells.lock().expect("nothing panics while it holds the lock");
             Arc::clone(cells.entry(digest.to_owned()).or_default())
         };
-        cell.get_or_try_init(|| self.provide(digest)).await.cloned()
+        cell.get_or_try_init(|| async { self.provide(digest).await.map(Arc::new) }).await.cloned()
+    }
+
+    /// Removes what is unpacked of packages other than `keep`, unless somebody holds it. Blocks.
+    pub(crate) fn retain(&self, keep: &HashSet<String>) -> io::Result<()> {
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if keep.contains(&name) || name.ends_with(PARTIAL_SUFFIX) {
+                continue;
+            }
+            let aside = self.root.join(format!("{name}{REMOVED_SUFFIX}"));
+            {
+                let mut cells = self.cells.lock().expect("nothing panics while it holds the lock");
+                if cells.get(&name).is_some_and(is_held) {
+                    continue;
+                }
+                cells.remove(&name);
+                // Under the lock, so that nobody is given the directory while it goes.
+                fs::rename(entry.path(), &aside)?;
+            }
+            fs::remove_dir_all(&aside)?;
+        }
+        Ok(())
     }
 
     async fn provide(&self, digest: &str) -> Result<PathBuf, CodeError> {
@@ -90,6 +119,11 @@ impl CodeCache {
             .map_err(|error| CodeError::Write(io::Error::other(error)))??;
         Ok(files)
     }
+}
+
+/// Whether somebody uses the directory, or is just being given it.
+fn is_held(cell: &Arc<OnceCell<CodeDir>>) -> bool {
+    Arc::strong_count(cell) > 1 || cell.get().is_some_and(|directory| Arc::strong_count(directory) > 1)
 }
 
 fn fill(zip: &[u8], boot_id: &str, partial: &Path, place: &Path) -> Result<(), CodeError> {

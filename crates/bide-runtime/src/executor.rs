@@ -181,6 +181,9 @@ pub trait Executor: Send + Sync + 'static {
     /// The function was replaced or deleted: its present instances finish what they run and take nothing new.
     fn retire(&self, function: FunctionId);
 
+    /// Forgets the unpacked code of packages other than `digests`, unless an instance still runs it.
+    fn retain_code(&self, digests: Vec<String>) -> BoxFuture<'_, ()>;
+
     /// Stops every instance; resolves when all processes are gone. Afterwards nothing can be reserved.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 

@@ -16,7 +16,7 @@ use bide_types::limits::CUSTOM_RUNTIME_START_TIMEOUT;
 use bide_types::{InstanceId, RequestId};
 use bytes::Bytes;
 
-use crate::code::CodeCache;
+use crate::code::{CodeCache, CodeDir};
 use crate::executor::{AttemptResult, Cancel, FunctionErrorCause, FunctionSpec, InvokeRequest, StartedHook};
 use crate::failure;
 use crate::logs::{Logs, StartLog};
@@ -55,6 +55,7 @@ pub(crate) struct Instance {
     // Dropped in this order: the process first, then what it used.
     _process: Process,
     _scratch: Scratch,
+    _code: CodeDir,
 }
 
 /// The verdict on one attempt.
@@ -102,14 +103,14 @@ impl Instance {
             StartFailure::System(format!("{what}: {}", with_causes(error)))
         };
         let code = surroundings.code.directory(&spec.function.code.digest).await;
-        let code_dir = code.map_err(|error| system("code package", &error))?;
+        let code = code.map_err(|error| system("code package", &error))?;
         let scratch = Scratch::create(surroundings.scratch_root.join(id.as_str()))
             .map_err(|error| system("scratch directory", &error))?;
         let start = Start {
             spec,
             instance: id,
             alone,
-            code_dir: &code_dir,
+            code_dir: &code,
             scratch_dir: scratch.path(),
             logs,
             launcher: &*surroundings.launcher,
@@ -130,6 +131,7 @@ impl Instance {
             out_of_memory: AtomicBool::new(false),
             _process: process,
             _scratch: scratch,
+            _code: code,
         };
         instance.initialize().await?;
         Ok(instance)

@@ -355,6 +355,16 @@ impl Executor for Pools {
         self.shared.act(actions);
     }
 
+    fn retain_code(&self, digests: Vec<String>) -> BoxFuture<'_, ()> {
+        let surroundings = Arc::clone(&self.shared.surroundings);
+        Box::pin(async move {
+            let retain = move || surroundings.code.retain(&digests.into_iter().collect());
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(retain).await {
+                tracing::warn!(%error, "unpacked code could not be removed");
+            }
+        })
+    }
+
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.shared.closing.cancel();

@@ -161,6 +161,10 @@ impl Executor for FakeExecutor {
 
     fn retire(&self, _function: FunctionId) {}
 
+    fn retain_code(&self, _digests: Vec<String>) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             {

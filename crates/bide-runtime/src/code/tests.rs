@@ -64,3 +64,28 @@ async fn a_digest_is_never_a_path() {
         assert!(matches!(cache.directory(bad).await, Err(CodeError::BadDigest(_))), "{bad}");
     }
 }
+
+#[tokio::test]
+async fn unpacked_code_goes_when_it_is_neither_wanted_nor_held() {
+    let root = tempfile::tempdir().unwrap();
+    let cache = open(root.path(), &source());
+    let held = cache.directory("ab12").await.unwrap();
+    for digest in ["cd34", "ef56"] {
+        cache.directory(digest).await.unwrap();
+    }
+    cache.retain(&HashSet::from(["cd34".to_owned()])).unwrap();
+    let left = || {
+        let mut names: Vec<_> =
+            fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(left(), ["ab12", "cd34"]);
+    assert!(
+        cache.directory("ef56").await.unwrap().join("index.py").exists(),
+        "unpacked again when asked for"
+    );
+    drop(held);
+    cache.retain(&HashSet::new()).unwrap();
+    assert!(left().is_empty());
+}
