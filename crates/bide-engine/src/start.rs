@@ -177,19 +177,6 @@ impl Engine {
         self.shared.broken.broke().await
     }
 
-    pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.shared.clock
-    }
-
-    pub fn entropy(&self) -> &Arc<dyn Entropy> {
-        &self.shared.entropy
-    }
-
-    /// The region in resource names.
-    pub fn region(&self) -> &str {
-        &self.shared.options.region
-    }
-
     pub(crate) fn now(&self) -> Timestamp {
         self.shared.clock.now()
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bide_client::Client;
 use bide_env::{Clock as _, SystemClock};
 use bytes::Bytes;
 use http::Method;
@@ -22,7 +23,6 @@ use crate::logging;
 use crate::node::Node;
 use crate::output::{self, Colour, Format};
 use crate::settings::{Flags, Settings};
-use bide_client::Client;
 
 /// Show the main job: a deferred task, its retry, and its result at a destination
 #[derive(clap::Args)]

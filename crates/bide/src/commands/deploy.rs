@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bide_client::Client;
 use bide_types::limits::{CODE_FILES_MAX, CODE_ZIP_BYTES_MAX};
 use http::Method;
 use serde_json::{Value, json};
@@ -16,7 +17,6 @@ use zip::write::SimpleFileOptions;
 use super::{FunctionPath, block_on, functions_path};
 use crate::client::{API, Connection};
 use crate::output::{self, Format};
-use bide_client::Client;
 
 /// Create or update a function from a directory or a zip
 #[derive(clap::Args)]

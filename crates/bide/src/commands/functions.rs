@@ -1,12 +1,12 @@
 //! `bide functions`: list, show and delete functions.
 
+use bide_client::{Client, escape};
 use http::Method;
 use serde_json::Value;
 
 use super::{FunctionPath, block_on, functions_path};
 use crate::client::{API, Connection};
 use crate::output::{self, Format};
-use bide_client::{Client, escape};
 
 /// List, show and delete functions
 #[derive(clap::Args)]

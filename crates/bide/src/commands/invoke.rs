@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bide_client::Answer;
 use bytes::Bytes;
 use http::Method;
 use serde_json::json;
@@ -12,7 +13,6 @@ use serde_json::json;
 use super::{FunctionPath, block_on};
 use crate::client::Connection;
 use crate::output::{self, Format, RunFailed};
-use bide_client::Answer;
 
 /// Invoke a function
 #[derive(clap::Args)]

@@ -12,8 +12,9 @@ pub(crate) mod verify;
 
 use std::str::FromStr;
 
-use crate::client::API;
 use bide_client::escape;
+
+use crate::client::API;
 
 /// `service/function`, or `service.qualifier/function`.
 #[derive(Clone, Debug)]

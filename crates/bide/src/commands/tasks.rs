@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bide_client::{Client, escape};
 use bide_env::{Clock as _, SystemClock};
 use bide_types::Timestamp;
 use http::Method;
@@ -10,7 +11,6 @@ use serde_json::Value;
 use super::{FunctionPath, block_on};
 use crate::client::Connection;
 use crate::output::{self, Format, RunFailed};
-use bide_client::{Client, escape};
 
 /// List, show, watch and stop tasks
 #[derive(clap::Args)]
