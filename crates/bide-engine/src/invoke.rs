@@ -66,6 +66,8 @@ impl Engine {
             retry_count: 0,
             task_id: None,
             tracing: call.tracing,
+            http: None,
+            responder: None,
         };
         let outcome = slot.invoke(request, Cancel::new(), Box::new(|_| {})).await;
         match outcome.result {

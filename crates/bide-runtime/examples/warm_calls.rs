@@ -69,6 +69,12 @@ fn spec(id: u64, runtime: &str, digest: &str, concurrency: u32) -> Arc<FunctionS
         environment: BTreeMap::new(),
         custom_port: 9000,
         custom_command: vec!["node".to_owned(), "/code/server.js".to_owned()],
+        health_check: None,
+        pre_stop: None,
+        pre_freeze: None,
+        layers: Vec::new(),
+        disk_mb: 512,
+        cpu_millis: None,
         code: Code { digest: digest.to_owned(), crc64: 0, size_bytes: 0 },
         revision: 1,
         created_at: Timestamp::ZERO,
@@ -79,6 +85,7 @@ fn spec(id: u64, runtime: &str, digest: &str, concurrency: u32) -> Arc<FunctionS
         qualifier: Qualifier::latest(),
         version_id: String::new(),
         region: "local".to_owned(),
+        internet_access: false,
         role_arn: String::new(),
     })
 }
@@ -90,6 +97,8 @@ async fn call(pools: &Pools, spec: &Arc<FunctionSpec>) -> Duration {
         retry_count: 0,
         task_id: None,
         tracing: Tracing::default(),
+        http: None,
+        responder: None,
     };
     let slot = pools.reserve(spec).await.expect("below the caps");
     let outcome = slot.invoke(request, Cancel::new(), Box::new(|_| {})).await;

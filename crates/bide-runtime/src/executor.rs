@@ -14,6 +14,8 @@ use bide_types::{FunctionId, InstanceId, Qualifier, RequestId, TaskId};
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use crate::http_call::{HttpRequest, Responder};
+
 /// A boxed future, so that the traits here can be used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -32,6 +34,8 @@ pub struct FunctionSpec {
     /// Version that the qualifier resolves to; empty for `LATEST`.
     pub version_id: String,
     pub region: String,
+    /// Whether the service lets its functions reach beyond the loopback interface.
+    pub internet_access: bool,
     pub role_arn: String,
 }
 
@@ -46,6 +50,11 @@ pub struct InvokeRequest {
     /// Set in task mode only.
     pub task_id: Option<TaskId>,
     pub tracing: Tracing,
+    /// Set when the call came over HTTP: the payload is then its body.
+    pub http: Option<Arc<HttpRequest>>,
+    /// Where the response of an HTTP call goes as it is made. Without one (an asynchronous call) the response's body is
+    /// the return value, and a status of 500 or above is a function error.
+    pub responder: Option<Responder>,
 }
 
 /// Trace context of the caller, passed on as it came (fc-behaviour 7.3).
@@ -74,7 +83,7 @@ pub struct AttemptOutcome {
 /// The class of an attempt's end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptResult {
-    /// The handler's return value.
+    /// The handler's return value; empty when the response went to a [`Responder`].
     Returned(Bytes),
     /// The function's fault; `body` is the error JSON of fc-behaviour 7.8.
     FunctionError { kind: FunctionErrorKind, cause: FunctionErrorCause, body: Bytes },

@@ -8,6 +8,7 @@
 
 mod code;
 pub mod executor;
+mod http_call;
 pub mod package;
 pub mod testing;
 
@@ -16,6 +17,8 @@ pub use executor::{
     FunctionErrorCause, FunctionErrorKind, FunctionSpec, InvokeRequest, Slot, StartedHook, Throttled,
     Tracing,
 };
+
+pub use http_call::{CallerLeft, HttpFormat, HttpRequest, Responder, ResponseHead, ResponseStream};
 
 mod environment;
 mod failure;

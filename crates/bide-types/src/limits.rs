@@ -54,6 +54,11 @@ pub const INITIALIZER_TIMEOUT_SECONDS_DEFAULT: u32 = 3;
 pub const MEMORY_MB_MIN: u32 = 128;
 pub const MEMORY_MB_MAX: u32 = 32 * 1024;
 pub const MEMORY_MB_DEFAULT: u32 = 512;
+/// Sizes of the private `/tmp`, in MB (FC "Limits").
+pub const DISK_MB_DEFAULT: u32 = 512;
+pub const DISK_MB_LARGE: u32 = 10 * 1024;
+/// Processes and threads of one instance (FC "Limits").
+pub const INSTANCE_PROCESSES_MAX: u32 = 1024;
 /// Requests that one instance may serve at once (FC "Configure instance concurrency").
 pub const INSTANCE_CONCURRENCY_MAX: u32 = 200;
 /// Time a custom runtime has to open its port (FC "Principles", custom runtime).

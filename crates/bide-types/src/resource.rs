@@ -46,6 +46,24 @@ pub struct Function {
     pub custom_port: u16,
     /// Command and arguments of a custom runtime; empty means `/code/bootstrap`.
     pub custom_command: Vec<String>,
+    /// Health check of a custom runtime.
+    #[serde(default)]
+    pub health_check: Option<HealthCheck>,
+    /// Called before an instance is ended.
+    #[serde(default)]
+    pub pre_stop: Option<LifecycleHook>,
+    /// Called before an idle instance is frozen.
+    #[serde(default)]
+    pub pre_freeze: Option<LifecycleHook>,
+    /// Unpacked one after the other under `/opt`.
+    #[serde(default)]
+    pub layers: Vec<LayerReference>,
+    /// Size of the private `/tmp`, in MB.
+    #[serde(default = "disk_mb_default")]
+    pub disk_mb: u32,
+    /// CPU time per wall-clock time, in thousandths of a core; `None` means not limited.
+    #[serde(default)]
+    pub cpu_millis: Option<u32>,
     pub code: Code,
     /// Grows with every change of code or configuration; instances of an older revision are drained.
     pub revision: u64,
@@ -61,6 +79,38 @@ impl Function {
     pub fn initialization_timeout(&self) -> Duration {
         Duration::from_secs(u64::from(self.initialization_timeout_seconds))
     }
+}
+
+fn disk_mb_default() -> u32 {
+    limits::DISK_MB_DEFAULT
+}
+
+/// A call to the instance at a turn of its life (FC "Lifecycle hooks for function instances").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LifecycleHook {
+    /// `file.function`; without meaning for custom runtimes.
+    pub handler: String,
+    pub timeout_seconds: u32,
+}
+
+/// How a custom runtime is asked whether it is well (FC "CustomHealthCheckConfig").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// Path and query of the `GET`.
+    pub path: String,
+    pub initial_delay_seconds: u32,
+    pub period_seconds: u32,
+    pub timeout_seconds: u32,
+    pub failure_threshold: u32,
+    pub success_threshold: u32,
+}
+
+/// One version of a layer, as a function names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerReference {
+    pub arn: String,
+    /// Digest of its package, as in [`Code::digest`].
+    pub digest: String,
 }
 
 /// Identity and size of a code package.

@@ -160,6 +160,7 @@ impl View {
             qualifier: Qualifier::latest(),
             version_id: String::new(),
             region: self.region.clone(),
+            internet_access: service.service.value.internet_access,
             role_arn: service.service.value.role.clone(),
         });
         let policies = Arc::new(policies(&configs));

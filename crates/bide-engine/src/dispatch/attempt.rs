@@ -41,6 +41,8 @@ pub(super) async fn run(
         retry_count: invocation.retries,
         task_id: invocation.task_id().cloned(),
         tracing: Tracing::default(),
+        http: None,
+        responder: None,
     };
     let outcome = slot.invoke(request, cancel, Box::new(started)).await;
     start.finish().await;

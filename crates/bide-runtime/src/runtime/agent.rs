@@ -175,6 +175,8 @@ impl Channel for AgentChannel {
                 retry_count: 0,
                 task_id: None,
                 tracing: Tracing::default(),
+                http: None,
+                responder: None,
             };
             self.call(Ask::Initialize, &request).await
         })

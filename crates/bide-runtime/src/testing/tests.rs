@@ -24,6 +24,12 @@ fn spec() -> Arc<FunctionSpec> {
         environment: BTreeMap::new(),
         custom_port: 9000,
         custom_command: Vec::new(),
+        health_check: None,
+        pre_stop: None,
+        pre_freeze: None,
+        layers: Vec::new(),
+        disk_mb: 512,
+        cpu_millis: None,
         code: Code { digest: "00".to_owned(), crc64: 0, size_bytes: 0 },
         revision: 1,
         created_at: Timestamp::ZERO,
@@ -34,6 +40,7 @@ fn spec() -> Arc<FunctionSpec> {
         qualifier: Qualifier::latest(),
         version_id: String::new(),
         region: String::new(),
+        internet_access: false,
         role_arn: String::new(),
     })
 }
@@ -45,6 +52,8 @@ fn request(id: &str) -> InvokeRequest {
         retry_count: 0,
         task_id: None,
         tracing: Tracing::default(),
+        http: None,
+        responder: None,
     }
 }
 

@@ -91,6 +91,12 @@ impl World {
             environment: BTreeMap::new(),
             custom_port: 0, // any: other tests run at the same time
             custom_command: Vec::new(),
+            health_check: None,
+            pre_stop: None,
+            pre_freeze: None,
+            layers: Vec::new(),
+            disk_mb: 512,
+            cpu_millis: None,
             code: Code { digest, crc64: 0, size_bytes },
             revision: 1,
             created_at: Timestamp::ZERO,
@@ -122,6 +128,7 @@ pub(crate) fn spec(function: Function) -> Arc<FunctionSpec> {
         qualifier: Qualifier::latest(),
         version_id: String::new(),
         region: "local".to_owned(),
+        internet_access: false,
         role_arn: String::new(),
     })
 }
@@ -133,6 +140,8 @@ pub(crate) fn request(event: impl Into<Bytes>) -> InvokeRequest {
         retry_count: 0,
         task_id: None,
         tracing: Tracing::default(),
+        http: None,
+        responder: None,
     }
 }
 

@@ -31,6 +31,12 @@ fn spec(id: u64, concurrency: u32) -> Arc<FunctionSpec> {
         environment: BTreeMap::new(),
         custom_port: 9000,
         custom_command: Vec::new(),
+        health_check: None,
+        pre_stop: None,
+        pre_freeze: None,
+        layers: Vec::new(),
+        disk_mb: 512,
+        cpu_millis: None,
         code: Code { digest: "00".to_owned(), crc64: 0, size_bytes: 0 },
         revision: 1,
         created_at: Timestamp::ZERO,
@@ -41,6 +47,7 @@ fn spec(id: u64, concurrency: u32) -> Arc<FunctionSpec> {
         qualifier: Qualifier::latest(),
         version_id: String::new(),
         region: String::new(),
+        internet_access: false,
         role_arn: String::new(),
     })
 }

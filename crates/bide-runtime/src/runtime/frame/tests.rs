@@ -18,6 +18,8 @@ fn a_request_carries_its_list_and_the_length_of_its_event() {
         retry_count: 2,
         task_id: None,
         tracing: Tracing { span_context: Some("a\0b".to_owned()), span_baggages: None },
+        http: None,
+        responder: None,
     };
     let frame = ask(Ask::Invoke, 7, &request, 5);
     let list = b"r-1\x002\0\0ab\0";
