@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bide_env::Clock;
-use bide_sandbox::{LaunchError, LaunchSpec, Launcher, Limits, Process};
+use bide_sandbox::{LaunchError, LaunchSpec, Launcher, Process};
 use bide_types::resource::RuntimeKind;
 use bide_types::{InstanceId, RequestId};
 use bytes::Bytes;
@@ -145,13 +145,8 @@ impl Start<'_> {
     ) -> Result<Process, LaunchError> {
         let mut env = environment::of(self);
         env.extend(extra.into_iter().map(|(name, value)| (name.into(), value.into())));
-        let spec = LaunchSpec {
-            argv,
-            env,
-            working_dir: self.code_dir.to_owned(),
-            control,
-            limits: Limits::default(),
-        };
+        let spec =
+            LaunchSpec { env, working_dir: self.code_dir.to_owned(), control, ..LaunchSpec::new(argv) };
         let mut process = self.launcher.spawn(spec).await?;
         if let Some(output) = process.take_output() {
             self.logs.attach(output).map_err(|source| LaunchError::Spawn {

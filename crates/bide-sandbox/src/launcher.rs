@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use tokio::sync::oneshot;
 
+use crate::plain;
 use crate::{CONTROL_FD_VARIABLE, LaunchError, LaunchSpec, Launcher, Limits, Process, Protections};
 
 /// Starts waiting for the launcher's thread; more are refused.
@@ -65,7 +66,7 @@ impl ProcessLauncher {
             TrySendError::Disconnected(_) => LaunchError::Closed,
         })?;
         let (child, output) = answer.await.map_err(|_| LaunchError::Closed)??;
-        Process::adopt(child, output, KeepAlive(self.jobs.clone()))
+        plain::adopt(child, output, KeepAlive(self.jobs.clone()))
             .map_err(|source| LaunchError::Spawn { program, source })
     }
 }
@@ -76,6 +77,10 @@ impl Launcher for ProcessLauncher {
         spec: LaunchSpec,
     ) -> Pin<Box<dyn Future<Output = Result<Process, LaunchError>> + Send + '_>> {
         Box::pin(self.spawn_process(spec))
+    }
+
+    fn isolates(&self) -> bool {
+        false
     }
 
     fn protections(&self) -> Protections {

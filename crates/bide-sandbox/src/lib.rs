@@ -11,51 +11,22 @@
 
 mod launcher;
 mod memory;
+mod plain;
 mod process;
 mod protection;
+mod spec;
 
-use std::ffi::OsString;
 use std::future::Future;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::pin::Pin;
 
 pub use launcher::ProcessLauncher;
 pub use process::{Exit, Process, ProcessHandle};
 pub use protection::{Protection, Protections};
+pub use spec::{Access, LaunchSpec, Limits, Mount, Network};
 
 /// Environment variable that tells the process the descriptor number of its control socket.
 pub const CONTROL_FD_VARIABLE: &str = "BIDE_CONTROL_FD";
-
-/// What to start.
-#[derive(Debug)]
-pub struct LaunchSpec {
-    /// Program (an absolute path, or a name looked up on the `PATH` in `env`) and its arguments; never empty.
-    pub argv: Vec<OsString>,
-    /// The complete environment; nothing is inherited.
-    pub env: Vec<(OsString, OsString)>,
-    pub working_dir: PathBuf,
-    /// Inherited by the process under the number in [`CONTROL_FD_VARIABLE`]. All other descriptors are closed, except
-    /// standard input (`/dev/null`) and the two outputs.
-    pub control: Option<OwnedFd>,
-    pub limits: Limits,
-}
-
-/// Resource limits of one process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Most open descriptors (FC "Limits": 100000).
-    pub open_files_max: u64,
-    /// Largest file that may be written, in bytes.
-    pub file_bytes_max: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { open_files_max: 100_000, file_bytes_max: 10 * 1024 * 1024 * 1024 }
-    }
-}
 
 /// Why a process could not be started. Nothing is left behind in any case.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +36,13 @@ pub enum LaunchError {
     #[error("cannot start '{program}'")]
     Spawn {
         program: String,
+        #[source]
+        source: io::Error,
+    },
+    /// The sandbox around the program could not be made.
+    #[error("cannot make a sandbox: {step}")]
+    Sandbox {
+        step: String,
         #[source]
         source: io::Error,
     },
@@ -85,6 +63,10 @@ pub trait Launcher: Send + Sync + 'static {
         &self,
         spec: LaunchSpec,
     ) -> Pin<Box<dyn Future<Output = Result<Process, LaunchError>> + Send + '_>>;
+
+    /// Whether its processes live in a file system and network of their own: mounts are then where [`LaunchSpec::mounts`]
+    /// puts them, and every process has all ports for itself.
+    fn isolates(&self) -> bool;
 
     /// What contains the processes of this launcher on this host, and what does not.
     fn protections(&self) -> Protections;

@@ -6,8 +6,6 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::process::Pid;
-
 /// `/proc/PID/status` is far shorter than this.
 const STATUS_BYTES_MAX: usize = 4096;
 
@@ -19,8 +17,9 @@ pub(crate) struct MemoryGauge {
 }
 
 impl MemoryGauge {
-    pub(crate) fn open(pid: Pid) -> Self {
-        let status = File::open(format!("/proc/{}/status", pid.as_raw_nonzero())).ok();
+    /// `pid` is the process's number in this namespace; 0 if unknown.
+    pub(crate) fn open(pid: u32) -> Self {
+        let status = File::open(format!("/proc/{pid}/status")).ok();
         Self { status, peak_bytes: AtomicU64::new(0) }
     }
 

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bide_sandbox::{LaunchSpec, Launcher, Limits};
+use bide_sandbox::{LaunchSpec, Launcher};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
@@ -27,14 +27,11 @@ pub(crate) async fn ask(
     let mut argv: Vec<OsString> = vec![program.into()];
     argv.extend(args.iter().map(OsString::from));
     let spec = LaunchSpec {
-        argv,
         env: std::env::vars_os()
             .filter(|(name, _)| name != "PATH")
             .chain([("PATH".into(), search_path.into())])
             .collect(),
-        working_dir: "/".into(),
-        control: None,
-        limits: Limits::default(),
+        ..LaunchSpec::new(argv)
     };
     let mut process = launcher.spawn(spec).await.ok()?;
     let output = Receiver::from_owned_fd(process.take_output()?).ok()?;

@@ -9,6 +9,6 @@ fn the_peak_is_found_in_a_status_text() {
 
 #[test]
 fn the_peak_of_this_process_is_readable() {
-    let gauge = MemoryGauge::open(rustix::process::getpid());
+    let gauge = MemoryGauge::open(std::process::id());
     assert!(gauge.peak_bytes() > 1024 * 1024);
 }

@@ -7,9 +7,7 @@ use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use bide_sandbox::{
-    Exit, LaunchError, LaunchSpec, Launcher, Limits, Process, ProcessHandle, ProcessLauncher,
-};
+use bide_sandbox::{Exit, LaunchError, LaunchSpec, Launcher, Process, ProcessHandle, ProcessLauncher};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
@@ -18,11 +16,8 @@ const AS_SERVER: &str = "BIDE_TEST_AS_SERVER";
 
 fn shell(script: &str) -> LaunchSpec {
     LaunchSpec {
-        argv: ["/bin/sh", "-c", script].map(OsString::from).to_vec(),
         env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("ONLY".into(), "this".into())],
-        working_dir: "/".into(),
-        control: None,
-        limits: Limits::default(),
+        ..LaunchSpec::new(["/bin/sh", "-c", script].map(OsString::from).to_vec())
     }
 }
 
@@ -123,7 +118,7 @@ async fn terminate_lets_a_process_end_by_itself() {
     .await;
     read_some(process.take_output().unwrap(), |text| text.ends_with('\n')).await;
     process.handle().terminate();
-    assert_eq!(process.handle().exited().await, Exit { code: Some(7), signal: None });
+    assert_eq!(process.handle().exited().await, Exit { code: Some(7), ..Exit::default() });
 }
 
 #[tokio::test]
