@@ -85,10 +85,9 @@ impl Instance {
         surroundings: &Arc<Surroundings>,
         spec: &Arc<FunctionSpec>,
         id: &InstanceId,
-        alone: bool,
     ) -> Result<Self, FailedStart> {
         let logs = Logs::new(spec, id);
-        let started = Self::try_start(surroundings, spec, id, alone, &logs).await;
+        let started = Self::try_start(surroundings, spec, id, &logs).await;
         started.map_err(|failure| FailedStart { failure, log: logs.failed_start() })
     }
 
@@ -96,7 +95,6 @@ impl Instance {
         surroundings: &Arc<Surroundings>,
         spec: &Arc<FunctionSpec>,
         id: &InstanceId,
-        alone: bool,
         logs: &Arc<Logs>,
     ) -> Result<Self, StartFailure> {
         let system = |what: &str, error: &dyn std::error::Error| {
@@ -109,7 +107,6 @@ impl Instance {
         let start = Start {
             spec,
             instance: id,
-            alone,
             code_dir: &code,
             scratch_dir: scratch.path(),
             logs,
@@ -168,11 +165,6 @@ impl Instance {
     /// Whether the instance may take another request.
     pub(crate) fn is_usable(&self) -> bool {
         !self.doomed.load(Ordering::Relaxed) && !self.handle.has_exited() && self.channel.is_open()
-    }
-
-    /// Whether the start of another instance waits for something that this one holds.
-    pub(crate) fn is_in_the_way(&self) -> bool {
-        self.channel.is_in_the_way()
     }
 
     pub(crate) fn process(&self) -> ProcessHandle {

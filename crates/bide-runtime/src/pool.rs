@@ -216,10 +216,10 @@ impl Shared {
     /// Starts the instance of a seat in a task of its own, which ends by itself and at the latest when the pools close.
     fn start(self: &Arc<Self>, spec: Arc<FunctionSpec>, grant: &Grant<Arc<Seat>>) {
         let shared = Arc::clone(self);
-        let (key, seat, alone) = (grant.key.clone(), Arc::clone(&grant.instance), grant.alone);
+        let (key, seat) = (grant.key.clone(), Arc::clone(&grant.instance));
         self.changed.notify_one();
         self.tasks.spawn(async move {
-            let start = Instance::start(&shared.surroundings, &spec, &seat.id, alone);
+            let start = Instance::start(&shared.surroundings, &spec, &seat.id);
             let started = tokio::select! {
                 biased;
                 started = start => started,
@@ -248,18 +248,9 @@ impl Shared {
         started: Result<Arc<Instance>, FailedStart>,
     ) {
         let instance = started.as_ref().ok().cloned();
-        let insists = match &started {
-            Err(FailedStart { failure: StartFailure::PortTaken, .. }) => Some(true),
-            // Its own port was free and did not help.
-            Err(FailedStart { failure: StartFailure::Function(_), .. }) => Some(false),
-            Err(FailedStart { failure: StartFailure::System(_), .. }) | Ok(_) => None,
-        };
         let now = self.now();
         let mut actions = {
             let mut book = self.book();
-            if let Some(insists) = insists {
-                book.set_alone(key, insists);
-            }
             seat.outcome.send_replace(Some(started));
             let mut actions = book.started(key, seat.number, now, instance.is_some());
             actions.extend(book.settle(now));

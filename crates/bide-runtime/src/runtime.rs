@@ -58,11 +58,6 @@ pub(crate) trait Channel: Send + Sync {
     fn is_open(&self) -> bool {
         true
     }
-
-    /// Whether the start of another instance waits for something that this one holds.
-    fn is_in_the_way(&self) -> bool {
-        false
-    }
 }
 
 /// A started instance, ready for its initializer.
@@ -84,8 +79,6 @@ pub(crate) enum StartFailure {
     System(String),
     /// The function's fault, already as the result of the attempt that waited for the start.
     Function(AttemptResult),
-    /// The code insists on a port that is not free: it is to be started again with [`Start::alone`].
-    PortTaken,
 }
 
 impl StartFailure {
@@ -124,8 +117,6 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
 pub(crate) struct Start<'a> {
     pub(crate) spec: &'a FunctionSpec,
     pub(crate) instance: &'a InstanceId,
-    /// No other instance of the function exists, because its code insists on its own port.
-    pub(crate) alone: bool,
     pub(crate) code_dir: &'a Path,
     /// Private, writable, removed after the instance.
     pub(crate) scratch_dir: &'a Path,
@@ -173,7 +164,7 @@ impl Runtimes {
         Ok(Self {
             python: python::Python::prepare(options, &agents, launcher).await?,
             node: node::Node::prepare(options, &agents, launcher).await?,
-            custom: custom::Custom::new(),
+            custom: custom::Custom,
         })
     }
 

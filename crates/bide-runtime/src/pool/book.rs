@@ -64,8 +64,6 @@ pub(crate) struct Grant<I> {
     pub(crate) cold: bool,
     /// The member is new: somebody has to start it.
     pub(crate) start: bool,
-    /// It is to stay the only one of its key.
-    pub(crate) alone: bool,
 }
 
 /// What the shell has to do after a change.
@@ -104,8 +102,6 @@ pub(crate) struct Book<I, W> {
     /// Of these, those that count against the cap on starts.
     crowding: usize,
     next_member: u64,
-    /// Keys that may have one instance at a time only.
-    alone: HashSet<Key>,
     /// Functions that were refused a slot since they were last told of capacity.
     refused: HashSet<FunctionId>,
     closed: bool,
@@ -128,7 +124,6 @@ impl<I: Clone, W> Book<I, W> {
             starting: 0,
             crowding: 0,
             next_member: 0,
-            alone: HashSet::new(),
             refused: HashSet::new(),
             closed: false,
         }
@@ -235,15 +230,6 @@ impl<I: Clone, W> Book<I, W> {
             self.gone(key, number);
         }
         actions
-    }
-
-    /// Whether this key may have one instance at a time only, from now on.
-    pub(crate) fn set_alone(&mut self, key: &Key, alone: bool) {
-        if alone {
-            self.alone.insert(key.clone());
-        } else {
-            self.alone.remove(key);
-        }
     }
 
     /// A start takes long: makes room for others.
@@ -397,7 +383,7 @@ impl<I: Clone, W> Book<I, W> {
             let member = &mut pool.members[at];
             member.busy += 1;
             let (instance, cold) = (member.instance.clone(), !member.ready);
-            return Some(Grant { key: key.clone(), instance, cold, start: false, alone: false });
+            return Some(Grant { key: key.clone(), instance, cold, start: false });
         }
         let account = pool.account.clone();
         if self.growth(key, &account, now) == 0 {
@@ -426,7 +412,7 @@ impl<I: Clone, W> Book<I, W> {
             busy: 1,
             idle_since: now,
         });
-        Some(Grant { key: key.clone(), instance, cold: true, start: true, alone: self.alone.contains(key) })
+        Some(Grant { key: key.clone(), instance, cold: true, start: true })
     }
 
     fn member_mut(&mut self, key: &Key, number: u64) -> Option<&mut Member<I>> {

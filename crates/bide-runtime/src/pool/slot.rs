@@ -80,8 +80,8 @@ impl PoolSlot {
         for _ in 0..=EXCHANGES_MAX {
             let (result, log_tail) = match self.instance(cancel).await {
                 Some(Ok(instance)) if instance.is_usable() => return Ok((self, instance)),
-                // Gone since the slot was taken, or to be started another way.
-                Some(Ok(_) | Err(FailedStart { failure: StartFailure::PortTaken, .. })) => {
+                // Gone since the slot was taken.
+                Some(Ok(_)) => {
                     self = self.exchange(cancel).await?;
                     continue;
                 }

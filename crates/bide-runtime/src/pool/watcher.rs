@@ -50,9 +50,6 @@ impl Shared {
         let (mut actions, ready) = {
             let mut book = self.book();
             let mut actions = book.reclaim(now, self.options.idle_timeout);
-            actions.extend(
-                book.make_way(|seat| seat.instance().is_some_and(|instance| instance.is_in_the_way())),
-            );
             if wanting || !actions.stop.is_empty() {
                 actions.extend(book.settle(now));
             }

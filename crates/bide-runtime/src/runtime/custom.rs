@@ -1,39 +1,32 @@
 //! `custom` and `custom.debian*`: an HTTP server that the package brings (fc-behaviour 7.1 to 7.3).
 //!
-//! Owns the start command and readiness; [`ports`] chooses where the server listens, [`http`] speaks to it once it does.
-//! The code learns the port from `FC_SERVER_PORT` and `FC_CUSTOM_LISTEN_PORT`. Code that ends at once on a port that is
-//! not its own is taken to insist on its own ([`StartFailure::PortTaken`]): it then gets one instance at a time, which
-//! waits for that port. Holds nothing that a crash could lose.
+//! Owns the start command, the port and readiness; [`http`] speaks to the server once it listens. In a sandbox every
+//! instance has all ports for itself and listens on the function's own. Without one, instances share the ports of the
+//! machine, so each is given a free one by `FC_SERVER_PORT` and `FC_CUSTOM_LISTEN_PORT`. Holds nothing that a crash could
+//! lose.
 
 mod http;
-mod ports;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use bide_sandbox::{Exit, LaunchError};
+use bide_sandbox::{Exit, LaunchError, ProcessHandle};
+use bide_types::limits::CUSTOM_RUNTIME_PORT_DEFAULT;
 use tokio::net::TcpStream;
 
 use super::{Live, Runtime, Start, StartFailure};
 use crate::executor::BoxFuture;
 use http::HttpChannel;
-use ports::{NotFree, Port, Ports};
 
 /// Time between two attempts to connect.
 const PROBE_INTERVAL: Duration = Duration::from_millis(10);
 
-pub(super) struct Custom {
-    ports: Ports,
-}
+pub(super) struct Custom;
 
 impl Custom {
-    pub(super) fn new() -> Self {
-        Self { ports: Ports::default() }
-    }
-
     async fn start_server(&self, start: &Start<'_>) -> Result<Live, StartFailure> {
         let function = &start.spec.function;
         let argv = if function.custom_command.is_empty() {
@@ -41,38 +34,35 @@ impl Custom {
         } else {
             function.custom_command.iter().map(|part| in_code_dir(part, start.code_dir).into()).collect()
         };
-        let port = self.port(start).await?;
-        let number = port.number().to_string();
-        let extra =
-            vec![("FC_SERVER_PORT".to_owned(), number.clone()), ("FC_CUSTOM_LISTEN_PORT".to_owned(), number)];
+        let port = port(start)?;
+        let extra = vec![
+            ("FC_SERVER_PORT".to_owned(), port.to_string()),
+            ("FC_CUSTOM_LISTEN_PORT".to_owned(), port.to_string()),
+        ];
         let process = start.launch(argv, extra, None).await.map_err(not_launched)?;
         let handle = process.handle();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
         let stream = tokio::select! {
             biased;
-            exit = handle.exited() => return Err(ended_early(start, &port, exit)),
-            stream = connect(start, address) => stream,
+            exit = handle.exited() => return Err(ended_early(port, exit)),
+            stream = connect(start, &handle, port) => stream,
         };
-        let channel = HttpChannel::new(start, address, stream, port);
+        let channel = HttpChannel::new(start, handle, port, stream);
         Ok(Live { process, channel: Box::new(channel) })
     }
+}
 
-    /// The port that the instance is to listen on.
-    async fn port(&self, start: &Start<'_>) -> Result<Port, StartFailure> {
-        let own = start.spec.function.custom_port;
-        if !start.alone {
-            return self.ports.any(own, start.clock).await.map_err(|error| {
-                StartFailure::System(format!("no free port for the custom runtime: {error}"))
-            });
-        }
-        self.ports.own(own, start.clock).await.map_err(|refused| match refused {
-            NotFree::Ours => StartFailure::System(format!("port {own} is in use by other functions")),
-            NotFree::Foreign => StartFailure::not_started(&format!(
-                "port {own} of the custom runtime is in use by another program of this host: \
-                 listen on the port in FC_SERVER_PORT, or give the function another caPort"
-            )),
-        })
+/// The port that the instance is to listen on.
+fn port(start: &Start<'_>) -> Result<u16, StartFailure> {
+    if start.launcher.isolates() {
+        return Ok(match start.spec.function.custom_port {
+            0 => CUSTOM_RUNTIME_PORT_DEFAULT,
+            own => own,
+        });
     }
+    // Free again at once, so somebody else may take it first: the server then ends and the next attempt gets another.
+    let free = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|listener| listener.local_addr());
+    free.map(|address| address.port())
+        .map_err(|error| StartFailure::System(format!("no free port for the custom runtime: {error}")))
 }
 
 /// A program that is not there or cannot be executed is the function's fault.
@@ -88,17 +78,12 @@ fn not_launched(error: LaunchError) -> StartFailure {
     }
 }
 
-fn ended_early(start: &Start<'_>, port: &Port, exit: Exit) -> StartFailure {
-    let own = start.spec.function.custom_port;
-    if own != 0 && own != port.number() {
-        return StartFailure::PortTaken;
-    }
+fn ended_early(port: u16, exit: Exit) -> StartFailure {
     let how = exit
         .code
         .map_or_else(|| format!("signal {}", exit.signal.unwrap_or(0)), |code| format!("exit code {code}"));
     StartFailure::not_started(&format!(
-        "the custom runtime's process ended ({how}) before it listened on port {}",
-        port.number()
+        "the custom runtime's process ended ({how}) before it listened on port {port}"
     ))
 }
 
@@ -133,9 +118,9 @@ fn in_code_dir(part: &str, code_dir: &Path) -> String {
 }
 
 /// Tries until the server accepts. Bounded by the start timeout of the instance.
-async fn connect(start: &Start<'_>, address: SocketAddr) -> TcpStream {
+async fn connect(start: &Start<'_>, process: &ProcessHandle, port: u16) -> TcpStream {
     loop {
-        match TcpStream::connect(address).await {
+        match process.connect(port).await {
             Ok(stream) => return stream,
             Err(_not_yet) => start.clock.sleep(PROBE_INTERVAL).await,
         }

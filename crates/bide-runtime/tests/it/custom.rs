@@ -1,7 +1,5 @@
 //! The custom runtime: start, ports, headers, the rules of success and failure.
 
-use std::sync::atomic::{AtomicU16, Ordering};
-
 use bide_runtime::FunctionErrorCause;
 
 use crate::world::{World, failure, json, log, spec, text};
@@ -99,91 +97,17 @@ async fn failures_follow_status_and_header() {
     assert_ne!(world.call(&spec, "").await.instance, second);
 }
 
-/// A port below those that the kernel gives to outgoing connections, of this process and of others.
-fn unused_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 10_000 + u16::try_from(std::process::id() % 8_000).unwrap();
-    let mut ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed));
-    ports.find(|port| std::net::TcpListener::bind(("0.0.0.0", *port)).is_ok()).unwrap()
-}
-
 #[tokio::test]
-async fn instances_that_would_share_a_port_get_ports_of_their_own() {
+async fn without_a_sandbox_every_instance_gets_a_port_of_its_own() {
     let world = World::new().await;
-    let wanted = unused_port();
     let mut ports = Vec::new();
     for _ in 0..2 {
-        let mut function = world.function("custom", "x", &[("bootstrap", &bootstrap(), 0o755)]);
-        function.custom_port = wanted;
-        let spec = spec(function);
+        let spec = spec(world.function("custom", "x", &[("bootstrap", &bootstrap(), 0o755)]));
         let env = json(&world.call(&spec, "env").await);
         assert_eq!(env["FC_SERVER_PORT"], env["FC_CUSTOM_LISTEN_PORT"]);
         ports.push(env["FC_SERVER_PORT"].as_str().unwrap().to_owned());
     }
-    assert_eq!(ports[0], wanted.to_string());
     assert_ne!(ports[1], ports[0]);
-}
-
-/// Listens on the function's own port whatever it is told, and ends when it is not free.
-const INSISTENT: &str = r#"#!/usr/bin/env python3
-import http.server, os
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        event = self.rfile.read(int(self.headers.get("content-length", 0)))
-        body = str(os.getpid()).encode()
-        self.send_response(500 if event == b"500" else 200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *args):
-        pass
-http.server.HTTPServer(("0.0.0.0", int(os.environ["OWN_PORT"])), Handler).serve_forever()
-"#;
-
-fn insistent(world: &World, port: u16) -> std::sync::Arc<bide_runtime::FunctionSpec> {
-    let mut function = world.function("custom", "x", &[("bootstrap", INSISTENT, 0o755)]);
-    function.custom_port = port;
-    function.environment.insert("OWN_PORT".to_owned(), port.to_string());
-    spec(function)
-}
-
-#[tokio::test]
-async fn servers_that_insist_on_one_port_serve_one_after_the_other() {
-    let world = std::sync::Arc::new(World::new().await);
-    let port = unused_port();
-    let calls: Vec<_> = [insistent(&world, port), insistent(&world, port)]
-        .iter()
-        .flat_map(|spec| std::iter::repeat_n(spec, 4))
-        .map(|spec| {
-            let (world, spec) = (std::sync::Arc::clone(&world), std::sync::Arc::clone(spec));
-            tokio::spawn(async move {
-                let outcome = world.call(&spec, "").await;
-                text(&outcome).to_owned()
-            })
-        })
-        .collect();
-    for call in calls {
-        call.await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn a_replaced_server_gets_its_port_at_once() {
-    let world = World::new().await;
-    let spec = insistent(&world, unused_port());
-    let first = world.call(&spec, "").await;
-    failure(&world.call(&spec, "500").await);
-    assert_ne!(text(&world.call(&spec, "").await), text(&first));
-}
-
-#[tokio::test]
-async fn a_server_whose_port_another_program_holds_is_told_so() {
-    let world = World::new().await;
-    let holder = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
-    let spec = insistent(&world, holder.local_addr().unwrap().port());
-    let failed = failure(&world.call(&spec, "").await);
-    let message = failed.body["errorMessage"].as_str().unwrap();
-    assert!(message.contains("in use by another program"), "{message}");
 }
 
 #[tokio::test]

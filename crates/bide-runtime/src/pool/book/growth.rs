@@ -20,9 +20,6 @@ impl<I: Clone, W> Book<I, W> {
         let room = self.caps.per_function.saturating_sub(of_function).min(account_room);
         let room = room.min(self.caps.starts.saturating_sub(self.crowding));
         let pool = self.pools.get(key);
-        if self.alone.contains(key) {
-            return room.min(usize::from(pool.is_none_or(|pool| pool.members.is_empty())));
-        }
         if pool.is_some_and(|pool| pool.has_short_runs(now)) {
             return room.min(self.caps.free_growth.saturating_sub(of_function));
         }

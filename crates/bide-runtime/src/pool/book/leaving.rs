@@ -1,4 +1,4 @@
-//! Who has to leave, although nothing is wrong with them: idle too long, of an old revision, in the way of others.
+//! Who has to leave, although nothing is wrong with them: idle too long, of an old revision.
 //!
 //! Owns the rule that whoever runs something finishes it first. Never stops anybody: the shell does.
 
@@ -15,17 +15,8 @@ impl<I: Clone, W> Book<I, W> {
         self.remove_idle(|_, member| now.saturating_sub(member.idle_since) >= idle_timeout)
     }
 
-    /// Lets members that others wait for finish what they run.
-    pub(crate) fn make_way(&mut self, is_in_the_way: impl Fn(&I) -> bool) -> Actions<I, W> {
-        for member in self.pools.values_mut().flat_map(|pool| &mut pool.members) {
-            member.draining |= member.ready && is_in_the_way(&member.instance);
-        }
-        self.remove_idle(|_, member| member.draining)
-    }
-
     /// Lets the present members of a function finish what they run.
     pub(crate) fn retire(&mut self, function: FunctionId) -> Actions<I, W> {
-        self.alone.retain(|key| key.function != function);
         for (key, pool) in &mut self.pools {
             if key.function == function {
                 pool.members.iter_mut().for_each(|member| member.draining = true);
@@ -41,7 +32,6 @@ impl<I: Clone, W> Book<I, W> {
                 && key.qualifier == newer.qualifier
                 && key.revision < newer.revision
         };
-        self.alone.retain(|key| !is_older(key));
         for (key, pool) in &mut self.pools {
             if is_older(key) {
                 pool.members.iter_mut().for_each(|member| member.draining = true);

@@ -227,31 +227,6 @@ fn starts_that_take_long_make_room_for_others() {
 }
 
 #[test]
-fn a_key_that_is_to_be_alone_has_one_member_and_a_line() {
-    let mut book = book();
-    let spec = spec(1, 1);
-    let key = Key::of(&spec);
-    let first = take_ready(&mut book, &spec, at(0)).unwrap();
-    book.set_alone(&key, true);
-    assert_eq!(book.capacity(&spec, at(0)), 0);
-    assert!(book.take(&spec, at(0)).0.is_none());
-    book.wait(&spec, at(0), "a");
-    let mut actions = book.release(&key, first, at(1), None, true);
-    book.freed(&key, at(1), &mut actions);
-    assert!(matches!(&actions.grants[..], [("a", grant)] if grant.instance == first));
-    assert!(book.make_way(|number| *number == first).stop.is_empty(), "it finishes first");
-    let mut actions = book.release(&key, first, at(2), None, true);
-    assert_eq!(actions.stop, [first]);
-    book.freed(&key, at(2), &mut actions);
-    let next = book.take(&spec, at(2)).0.unwrap();
-    assert!(next.start && next.alone);
-    book.started(&key, next.instance, at(3), true);
-    book.retire(key.function);
-    assert_eq!(book.release(&key, next.instance, at(4), None, true).stop, [next.instance]);
-    assert_eq!(book.capacity(&spec, at(4)), CAPS.starts, "forgotten with the function");
-}
-
-#[test]
 fn a_start_that_ends_after_closing_is_counted_down() {
     let mut book = book();
     let spec = spec(1, 1);

@@ -5,9 +5,9 @@
 //! any time. A broken connection that had carried requests before may only have idled out, so such a request is sent
 //! once more on a fresh connection if the server cannot have seen it.
 
-use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard};
 
+use bide_sandbox::ProcessHandle;
 use bide_types::RequestId;
 use bide_types::limits::SYNC_PAYLOAD_BYTES_MAX;
 use bytes::Bytes;
@@ -20,7 +20,6 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use super::ports::Port;
 use crate::executor::{BoxFuture, FunctionErrorKind, InvokeRequest};
 use crate::runtime::frame::ERROR_BODY_BYTES_MAX;
 use crate::runtime::{Broken, Channel, Reply, Start};
@@ -40,23 +39,23 @@ impl Drop for Connection {
 }
 
 pub(super) struct HttpChannel {
-    address: SocketAddr,
+    process: ProcessHandle,
+    port: u16,
     headers: HeaderMap,
     /// At most `instanceConcurrency` connections.
     idle: Mutex<Vec<Connection>>,
     /// The connection that found the server ready.
     first: Mutex<Option<TcpStream>>,
-    port: Port,
 }
 
 impl HttpChannel {
-    pub(super) fn new(start: &Start<'_>, address: SocketAddr, first: TcpStream, port: Port) -> Self {
+    pub(super) fn new(start: &Start<'_>, process: ProcessHandle, port: u16, first: TcpStream) -> Self {
         Self {
-            address,
-            headers: common_headers(start, address),
+            process,
+            port,
+            headers: common_headers(start, port),
             idle: Mutex::new(Vec::new()),
             first: Mutex::new(Some(first)),
-            port,
         }
     }
 
@@ -68,7 +67,7 @@ impl HttpChannel {
         let first = self.first.lock().expect("nothing panics while it holds the lock").take();
         let stream = match first {
             Some(stream) => stream,
-            None => TcpStream::connect(self.address).await.map_err(|_| Broken::Lost)?,
+            None => self.process.connect(self.port).await.map_err(|_| Broken::Lost)?,
         };
         // Only a latency hint; without it requests still arrive.
         let _ = stream.set_nodelay(true);
@@ -122,10 +121,6 @@ impl HttpChannel {
 }
 
 impl Channel for HttpChannel {
-    fn is_in_the_way(&self) -> bool {
-        self.port.is_wanted()
-    }
-
     fn initialize<'a>(&'a self, request_id: &'a RequestId) -> BoxFuture<'a, Result<Reply, Broken>> {
         Box::pin(async move {
             let request = self.request("/initialize", request_id, Bytes::new());
@@ -153,11 +148,11 @@ impl Channel for HttpChannel {
     }
 }
 
-fn common_headers(start: &Start<'_>, address: SocketAddr) -> HeaderMap {
+fn common_headers(start: &Start<'_>, port: u16) -> HeaderMap {
     let spec = start.spec;
     let function = &spec.function;
     let mut headers = HeaderMap::with_capacity(32);
-    put(&mut headers, HOST.as_str(), &address.to_string());
+    put(&mut headers, HOST.as_str(), &format!("127.0.0.1:{port}"));
     for empty in [
         "x-fc-access-key-id",
         "x-fc-access-key-secret",
