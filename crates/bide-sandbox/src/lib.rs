@@ -9,6 +9,7 @@
 
 #![allow(unsafe_code)]
 
+pub mod cgroup;
 mod launcher;
 mod memory;
 mod plain;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
+mod cgroups;
+
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
