@@ -111,7 +111,7 @@ impl Instance {
             scratch_dir: scratch.path(),
             logs,
             launcher: &*surroundings.launcher,
-            clock: &*surroundings.clock,
+            clock: &surroundings.clock,
             search_path: &surroundings.search_path,
         };
         let Live { process, channel } = start_within_limit(surroundings, &start).await?;
@@ -156,7 +156,7 @@ impl Instance {
         match reply {
             Ok(Reply::Returned(_)) => Ok(()),
             Ok(Reply::Failed { error, .. }) => Err(StartFailure::reported(error)),
-            Err(Broken::NotSent | Broken::Lost) => {
+            Err(Broken::NotSent | Broken::Lost | Broken::CallerLeft) => {
                 Err(StartFailure::not_started("Process exited unexpectedly during the initializer"))
             }
         }
@@ -243,7 +243,8 @@ impl Instance {
                 self.stop().await;
                 failure::timed_out(self.spec.function.timeout(), memory_max_mb)
             }
-            End::Cancelled => {
+            // What nobody reads must not run on (FC "Why is a function instance restarted after the 499 error").
+            End::Cancelled | End::Answer(Err(Broken::CallerLeft)) => {
                 self.stop().await;
                 AttemptResult::Stopped
             }

@@ -7,9 +7,11 @@
 pub(crate) mod agent;
 mod custom;
 mod frame;
+mod http_event;
 mod interpreter;
 mod node;
 mod python;
+mod response;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -46,11 +48,24 @@ pub(crate) enum Broken {
     NotSent,
     /// The instance may have begun.
     Lost,
+    /// Whoever waited for the response has left; the instance may still be at it.
+    CallerLeft,
+}
+
+/// A turn of an instance's life that its code may be told of (FC "Lifecycle hooks for function instances").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    PreStop,
+    PreFreeze,
 }
 
 /// Hands requests to one instance; several at once if the function allows it.
 pub(crate) trait Channel: Send + Sync {
     fn initialize<'a>(&'a self, request_id: &'a RequestId) -> BoxFuture<'a, Result<Reply, Broken>>;
+
+    /// Calls a hook that the function's configuration names, also while a request runs. The caller bounds the time; that a
+    /// hook failed is for the log only.
+    fn hook<'a>(&'a self, hook: Hook, request_id: &'a RequestId) -> BoxFuture<'a, Result<Reply, Broken>>;
 
     fn invoke<'a>(&'a self, request: &'a InvokeRequest) -> BoxFuture<'a, Result<Reply, Broken>>;
 
@@ -122,7 +137,7 @@ pub(crate) struct Start<'a> {
     pub(crate) scratch_dir: &'a Path,
     pub(crate) logs: &'a Arc<Logs>,
     pub(crate) launcher: &'a dyn Launcher,
-    pub(crate) clock: &'a dyn Clock,
+    pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) search_path: &'a str,
 }
 

@@ -1,26 +1,32 @@
 //! Speaking to our own agents: many requests over one socket.
 //!
-//! Owns the socket, the tags and the task that reads answers. One write and one read per call; the reading task wakes
-//! the caller directly. Everything that comes out of the socket is hostile: a frame that breaks the protocol ends the
-//! conversation, and so the instance. When the reading task ends, every open call ends as [`Broken::Lost`].
+//! Owns the socket, the tags and the task that reads answers ([`calls`] keeps who waits for them). One write and one read
+//! per call; the reading task wakes the caller directly and never waits for one: what a slow reader has not taken yet is
+//! bounded by the window of its call. Everything that comes out of the socket is hostile: a frame that breaks the protocol
+//! ends the conversation, and so the instance. When the reading task ends, every open call ends as [`Broken::Lost`].
 
-use std::collections::HashMap;
+mod calls;
+
 use std::ffi::OsString;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 
+use bide_env::Clock;
 use bide_types::RequestId;
+use bide_types::resource::LifecycleHook;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::frame::{self, Ask, Message};
-use super::{Broken, Channel, Live, Reply, Start, StartFailure};
+use super::response::{self, ResponseSink, Unwanted};
+use super::{Broken, Channel, Hook, Live, Reply, Start, StartFailure, http_event};
 use crate::executor::{BoxFuture, FunctionErrorKind, InvokeRequest, Tracing};
+use crate::http_call::{CallerLeft, HttpFormat, HttpRequest};
+use calls::{Calls, Part, Parts};
 
 /// Read buffer to begin with; it grows with the message, within the protocol's bounds.
 const READ_BYTES: usize = 64 * 1024;
@@ -41,21 +47,27 @@ pub(super) async fn start(start: &Start<'_>, argv: Vec<OsString>) -> Result<Live
     let _ = writer.write_all(&configure).await;
     match receive(&mut reader, &mut buffer).await {
         Some(Message::Ready) => {
-            Ok(Live { process, channel: Box::new(AgentChannel::new(reader, writer, buffer)) })
+            let channel = AgentChannel::new(start, reader, writer, buffer);
+            Ok(Live { process, channel: Box::new(channel) })
         }
         Some(Message::StartFailed(error)) => Err(StartFailure::reported(error)),
-        Some(Message::Returned { .. } | Message::Failed { .. }) | None => {
-            Err(StartFailure::not_started("Process exited unexpectedly before the handler was loaded"))
-        }
+        Some(
+            Message::Returned { .. } | Message::Failed { .. } | Message::Head { .. } | Message::Piece { .. },
+        )
+        | None => Err(StartFailure::not_started("Process exited unexpectedly before the handler was loaded")),
     }
 }
 
 fn configuration(start: &Start<'_>) -> Bytes {
     let function = &start.spec.function;
+    let hook =
+        |hook: &Option<LifecycleHook>| hook.as_ref().map(|hook| hook.handler.clone()).unwrap_or_default();
     frame::configure(&[
         ("function", function.name.to_string()),
         ("handler", function.handler.clone()),
         ("initializer", function.initializer.clone().unwrap_or_default()),
+        ("pre_stop", hook(&function.pre_stop)),
+        ("pre_freeze", hook(&function.pre_freeze)),
         ("memory_mb", function.memory_mb.to_string()),
         ("timeout_seconds", function.timeout_seconds.to_string()),
         ("initialization_timeout_seconds", function.initialization_timeout_seconds.to_string()),
@@ -91,73 +103,144 @@ async fn receive(reader: &mut OwnedReadHalf, buffer: &mut BytesMut) -> Option<Me
 
 struct AgentChannel {
     writer: tokio::sync::Mutex<OwnedWriteHalf>,
-    open: Arc<Open>,
+    calls: Arc<Calls>,
     next_tag: AtomicU32,
     reading: JoinHandle<()>,
-}
-
-/// Calls without an answer; `None` once the agent is gone. At most `instanceConcurrency` of them.
-#[derive(Default)]
-struct Open(Mutex<Option<HashMap<u32, oneshot::Sender<Reply>>>>);
-
-impl Open {
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u32, oneshot::Sender<Reply>>>> {
-        self.0.lock().expect("nothing panics while it holds the lock")
-    }
-
-    /// Hands an answer to its call; `false` if nobody asked.
-    fn settle(&self, tag: u32, reply: Reply) -> bool {
-        let call = self.lock().as_mut().and_then(|open| open.remove(&tag));
-        // A caller that has given up is about to kill the instance.
-        call.is_some_and(|call| call.send(reply).is_ok())
-    }
+    account: String,
+    clock: Arc<dyn Clock>,
 }
 
 impl AgentChannel {
-    fn new(reader: OwnedReadHalf, writer: OwnedWriteHalf, buffer: BytesMut) -> Self {
-        let open = Arc::new(Open(Mutex::new(Some(HashMap::new()))));
-        let reading = tokio::spawn(read_answers(reader, buffer, Arc::clone(&open)));
-        Self { writer: tokio::sync::Mutex::new(writer), open, next_tag: AtomicU32::new(0), reading }
-    }
-
-    async fn call(&self, ask: Ask, request: &InvokeRequest) -> Result<Reply, Broken> {
-        let tag = self.next_tag.fetch_add(1, Ordering::Relaxed);
-        let (sender, receiver) = oneshot::channel();
-        self.open.lock().as_mut().ok_or(Broken::NotSent)?.insert(tag, sender);
-        if self.write(frame::ask(ask, tag, request, request.payload.len()), &request.payload).await.is_err() {
-            // Nothing was written if the agent was gone before; an agent that ends while it reads has not begun.
-            return Err(Broken::NotSent);
+    fn new(start: &Start<'_>, reader: OwnedReadHalf, writer: OwnedWriteHalf, buffer: BytesMut) -> Self {
+        let calls = Arc::new(Calls::default());
+        let reading = tokio::spawn(read_answers(reader, buffer, Arc::clone(&calls)));
+        Self {
+            writer: tokio::sync::Mutex::new(writer),
+            calls,
+            next_tag: AtomicU32::new(0),
+            reading,
+            account: start.spec.function.account.to_string(),
+            clock: Arc::clone(start.clock),
         }
-        receiver.await.map_err(|_| Broken::Lost)
     }
 
-    async fn write(&self, mut head: BytesMut, event: &Bytes) -> std::io::Result<()> {
+    fn tag(&self) -> u32 {
+        self.next_tag.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Asks for one answer.
+    async fn call(&self, ask: Ask, request: &InvokeRequest, event: &Bytes) -> Result<Reply, Broken> {
+        let tag = self.tag();
+        let answer = self.calls.expect_answer(tag).ok_or(Broken::NotSent)?;
+        self.write(frame::ask(ask, tag, request, event.len()), event).await?;
+        answer.await.map_err(|_| Broken::Lost)
+    }
+
+    /// Hands an HTTP call to the language's HTTP handler and passes the response on.
+    async fn http_call(&self, request: &InvokeRequest, http: &HttpRequest) -> Result<Reply, Broken> {
+        let tag = self.tag();
+        let mut parts = self.calls.expect_response(tag).ok_or(Broken::NotSent)?;
+        let fields = frame::http_fields(http);
+        let mut head = frame::ask(Ask::Http, tag, request, fields.len() + request.payload.len());
+        head.extend_from_slice(&fields);
+        self.write(head, &request.payload).await?;
+        let mut sink = ResponseSink::new(request.responder.as_ref());
+        loop {
+            match parts.next().await.ok_or(Broken::Lost)? {
+                Part::Head(Ok(head)) => sink.head(head).map_err(|CallerLeft| Broken::CallerLeft)?,
+                Part::Head(Err(bad)) => sink.refuse(&bad.to_string()),
+                Part::Piece(piece) => {
+                    let cost = frame::piece_cost(piece.len());
+                    match sink.piece(piece).await {
+                        Ok(()) => self.give_credit(tag, &mut parts, cost).await?,
+                        Err(Unwanted::CallerLeft) => return Err(Broken::CallerLeft),
+                        Err(Unwanted::TooLong) => return Ok(response::too_long()),
+                    }
+                }
+                Part::End(Reply::Returned(_)) => return Ok(sink.finish()),
+                Part::End(failed @ Reply::Failed { .. }) => return Ok(failed),
+            }
+        }
+    }
+
+    /// Hands an HTTP call to the event handler, whose value is the response.
+    async fn http_event(&self, request: &InvokeRequest, http: &HttpRequest) -> Result<Reply, Broken> {
+        let event = http_event::event(request, http, &self.account, self.clock.now());
+        let value = match self.call(Ask::Invoke, request, &event).await? {
+            Reply::Returned(value) => value,
+            failed @ Reply::Failed { .. } => return Ok(failed),
+        };
+        let mut sink = ResponseSink::new(request.responder.as_ref());
+        match http_event::response(value) {
+            Ok((head, body)) => {
+                sink.head(head).map_err(|CallerLeft| Broken::CallerLeft)?;
+                match sink.piece(body).await {
+                    Ok(()) => {}
+                    Err(Unwanted::CallerLeft) => return Err(Broken::CallerLeft),
+                    Err(Unwanted::TooLong) => return Ok(response::too_long()),
+                }
+            }
+            Err(why) => sink.refuse(&why),
+        }
+        Ok(sink.finish())
+    }
+
+    /// Lets the agent go on, once enough was taken to be worth a frame.
+    async fn give_credit(&self, tag: u32, parts: &mut Parts, cost: usize) -> Result<(), Broken> {
+        let Some(bytes) = parts.taken(cost) else { return Ok(()) };
+        let credit = frame::credit(tag, bytes);
+        self.writer.lock().await.write_all(&credit).await.map_err(|_| Broken::Lost)
+    }
+
+    /// # Errors
+    /// [`Broken::NotSent`]: nothing was written if the agent was gone before, and an agent that ends while it reads has
+    /// not begun.
+    async fn write(&self, mut head: BytesMut, event: &Bytes) -> Result<(), Broken> {
         let mut writer = self.writer.lock().await;
-        if event.len() <= JOINED_BYTES_MAX {
+        let written = if event.len() <= JOINED_BYTES_MAX {
             head.extend_from_slice(event);
-            return writer.write_all(&head).await;
-        }
-        writer.write_all(&head).await?;
-        writer.write_all(event).await
+            writer.write_all(&head).await
+        } else {
+            match writer.write_all(&head).await {
+                Ok(()) => writer.write_all(event).await,
+                Err(error) => Err(error),
+            }
+        };
+        written.map_err(|_| Broken::NotSent)
+    }
+
+    /// Asks for something that serves the instance, not one request.
+    async fn call_instance(&self, ask: Ask, request_id: &RequestId) -> Result<Reply, Broken> {
+        let request = InvokeRequest {
+            request_id: request_id.clone(),
+            payload: Bytes::new(),
+            retry_count: 0,
+            task_id: None,
+            tracing: Tracing::default(),
+            http: None,
+            responder: None,
+        };
+        self.call(ask, &request, &request.payload).await
     }
 }
 
-async fn read_answers(mut reader: OwnedReadHalf, mut buffer: BytesMut, open: Arc<Open>) {
+async fn read_answers(mut reader: OwnedReadHalf, mut buffer: BytesMut, calls: Arc<Calls>) {
     while let Some(message) = receive(&mut reader, &mut buffer).await {
-        let known = match message {
-            Message::Returned { tag, value } => open.settle(tag, Reply::Returned(value)),
+        let expected = match message {
+            Message::Returned { tag, value } => calls.end(tag, Reply::Returned(value)),
             Message::Failed { tag, handled, replace, error } => {
                 let kind = if handled { FunctionErrorKind::Handled } else { FunctionErrorKind::Unhandled };
-                open.settle(tag, Reply::Failed { kind, error, replace })
+                calls.end(tag, Reply::Failed { kind, error, replace })
             }
+            Message::Head { tag, head } => calls.head(tag, head),
+            Message::Piece { tag, piece } => calls.piece(tag, piece),
             Message::Ready | Message::StartFailed(_) => false,
         };
-        if !known {
+        if !expected {
             break;
         }
     }
-    // Ends every open call and refuses new ones.
-    open.lock().take();
+    calls.close();
 }
 
 impl Drop for AgentChannel {
@@ -168,25 +251,28 @@ impl Drop for AgentChannel {
 
 impl Channel for AgentChannel {
     fn initialize<'a>(&'a self, request_id: &'a RequestId) -> BoxFuture<'a, Result<Reply, Broken>> {
-        Box::pin(async move {
-            let request = InvokeRequest {
-                request_id: request_id.clone(),
-                payload: Bytes::new(),
-                retry_count: 0,
-                task_id: None,
-                tracing: Tracing::default(),
-                http: None,
-                responder: None,
-            };
-            self.call(Ask::Initialize, &request).await
-        })
+        Box::pin(self.call_instance(Ask::Initialize, request_id))
+    }
+
+    fn hook<'a>(&'a self, hook: Hook, request_id: &'a RequestId) -> BoxFuture<'a, Result<Reply, Broken>> {
+        let ask = match hook {
+            Hook::PreStop => Ask::PreStop,
+            Hook::PreFreeze => Ask::PreFreeze,
+        };
+        Box::pin(self.call_instance(ask, request_id))
     }
 
     fn invoke<'a>(&'a self, request: &'a InvokeRequest) -> BoxFuture<'a, Result<Reply, Broken>> {
-        Box::pin(self.call(Ask::Invoke, request))
+        Box::pin(async move {
+            match request.http.as_deref() {
+                None => self.call(Ask::Invoke, request, &request.payload).await,
+                Some(http) if http.format == HttpFormat::Event => self.http_event(request, http).await,
+                Some(http) => self.http_call(request, http).await,
+            }
+        })
     }
 
     fn is_open(&self) -> bool {
-        self.open.lock().is_some()
+        self.calls.is_open()
     }
 }

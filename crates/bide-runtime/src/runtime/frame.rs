@@ -7,18 +7,31 @@
 //! |---|---|---|
 //! | 1 configure | to the agent, first | list of `name=value` |
 //! | 2 initialize, 3 invoke | to the agent | `u32 tag`, `u16 size`, *size* bytes of list (request id, retry count, task id, span context, span baggages), event |
+//! | 4 HTTP call | to the agent | as above; the event is `u32 size`, *size* bytes of list (method, path, query with its `?`, base path, host, client address, and name and value of each header), body |
+//! | 5 pre-stop, 6 pre-freeze | to the agent | as 2 |
+//! | 7 credit | to the agent | `u32 tag`, `u32 bytes` |
 //! | 16 ready | to the server, once | empty |
 //! | 17 start failed | to the server, once, instead | error JSON |
 //! | 18 returned | to the server | `u32 tag`, return value |
 //! | 19 failed | to the server | `u32 tag`, `u8 flags` (1: handled, 2: replace the instance), error JSON |
+//! | 20 head | to the server | `u32 tag`, `u16 status`, list of name and value of each header |
+//! | 21 piece | to the server | `u32 tag`, bytes of the response's body |
+//!
+//! An HTTP call is answered by head, pieces and `returned` without a value; `failed` may come at any time instead. An
+//! agent may have [`WINDOW_BYTES`] of pieces under way for each call ([`piece_cost`]) until the server returns them as
+//! credit, so a caller that reads slowly holds up its own call and no other. Texts that came over HTTP are bytes of
+//! no promised encoding.
 //!
 //! Owns encoding and decoding. The agent's process runs hostile code, so decoding bounds every length and an
 //! unexpected byte ends the conversation; it never panics. Nothing here survives a crash.
 
 use bide_types::limits::SYNC_PAYLOAD_BYTES_MAX;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::StatusCode;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::executor::InvokeRequest;
+use crate::http_call::{HttpRequest, ResponseHead};
 
 /// Largest body that an agent may send: a full return value and its tag.
 pub(crate) const BODY_BYTES_MAX: usize = SYNC_PAYLOAD_BYTES_MAX + 4;
@@ -26,6 +39,14 @@ pub(crate) const BODY_BYTES_MAX: usize = SYNC_PAYLOAD_BYTES_MAX + 4;
 pub(crate) const ERROR_BODY_BYTES_MAX: usize = 256 * 1024;
 /// Values up to this size are copied out of the read buffer, so that a small result never pins a large buffer.
 const COPY_BYTES_MAX: usize = 16 * 1024;
+/// Pieces that an agent may have under way for one call, in bytes.
+pub(crate) const WINDOW_BYTES: usize = 256 * 1024;
+/// Largest piece of a body. A piece must fit into what is surely free of the window.
+const PIECE_BYTES_MAX: usize = 64 * 1024;
+/// The least that a piece costs, so that tiny ones are bounded too.
+const PIECE_COST_MIN: usize = 256;
+/// Largest head that is decoded at all; what a response may have is less.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 const HEADER_BYTES: usize = 5;
 const FLAG_HANDLED: u8 = 1;
 const FLAG_REPLACE: u8 = 2;
@@ -35,6 +56,9 @@ const FLAG_REPLACE: u8 = 2;
 pub(crate) enum Ask {
     Initialize = 2,
     Invoke = 3,
+    Http = 4,
+    PreStop = 5,
+    PreFreeze = 6,
 }
 
 /// What an agent says.
@@ -44,6 +68,21 @@ pub(crate) enum Message {
     StartFailed(Bytes),
     Returned { tag: u32, value: Bytes },
     Failed { tag: u32, handled: bool, replace: bool, error: Bytes },
+    Head { tag: u32, head: Result<ResponseHead, BadHead> },
+    Piece { tag: u32, piece: Bytes },
+}
+
+/// A head that HTTP cannot carry: the handler's mistake, and no breach of the protocol.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadHead {
+    #[error("the response's status cannot be {0}")]
+    Status(u16),
+    #[error("'{0}' cannot be the name of a header")]
+    Name(String),
+    #[error("the value of the response's header '{0}' has characters that no header may have")]
+    Value(HeaderName),
+    #[error("the response has too many headers")]
+    TooMany,
 }
 
 /// The agent broke the protocol.
@@ -55,6 +94,8 @@ pub(crate) enum Malformed {
     UnknownType(u8),
     #[error("a frame is too short for its type")]
     TooShort,
+    #[error("a header has a name and no value")]
+    NoValue,
 }
 
 /// The first frame: `name=value` pairs.
@@ -66,6 +107,42 @@ pub(crate) fn configure(pairs: &[(&str, String)]) -> Bytes {
     put_header(&mut frame, body.len(), 1);
     frame.put_slice(body.as_bytes());
     frame.freeze()
+}
+
+/// Lets the agent send so many more bytes of a call's response.
+pub(crate) fn credit(tag: u32, bytes: usize) -> Bytes {
+    let mut frame = BytesMut::with_capacity(HEADER_BYTES + 8);
+    put_header(&mut frame, 8, 7);
+    frame.put_u32_le(tag);
+    frame.put_u32_le(u32::try_from(bytes).expect("credit never exceeds the window"));
+    frame.freeze()
+}
+
+/// What a piece takes from the window of its call.
+pub(crate) fn piece_cost(bytes: usize) -> usize {
+    bytes.max(PIECE_COST_MIN)
+}
+
+/// What stands between the list and the body of an HTTP call. The edge bounds path and headers to a few KB.
+pub(crate) fn http_fields(http: &HttpRequest) -> BytesMut {
+    let query = http.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+    let client_ip = http.client_ip.map(|ip| ip.to_string()).unwrap_or_default();
+    let mut fields = BytesMut::with_capacity(1024);
+    fields.put_u32_le(0);
+    fields.put_slice(http.method.as_str().as_bytes());
+    for text in [&http.path, &query, &http.base_path, &http.host, &client_ip] {
+        fields.put_u8(0);
+        fields.put_slice(without_nul(text).as_bytes());
+    }
+    for (name, value) in &http.headers {
+        fields.put_u8(0);
+        fields.put_slice(name.as_str().as_bytes());
+        fields.put_u8(0);
+        fields.put_slice(value.as_bytes());
+    }
+    let size = u32::try_from(fields.len() - 4).expect("path and headers are bounded far below 4 GB");
+    fields[..4].copy_from_slice(&size.to_le_bytes());
+    fields
 }
 
 /// Everything of a request's frame but the event, which follows as it is.
@@ -120,6 +197,8 @@ pub(crate) fn decode(buffer: &mut BytesMut) -> Result<Option<Message>, Malformed
         17 => ERROR_BODY_BYTES_MAX,
         18 => BODY_BYTES_MAX,
         19 => ERROR_BODY_BYTES_MAX + 5,
+        20 => HEAD_BYTES_MAX,
+        21 => PIECE_BYTES_MAX + 4,
         other => return Err(Malformed::UnknownType(other)),
     };
     if length > limit {
@@ -142,20 +221,47 @@ pub(crate) fn decode(buffer: &mut BytesMut) -> Result<Option<Message>, Malformed
 
 fn message(kind: u8, mut body: Bytes) -> Result<Message, Malformed> {
     match kind {
-        16 => Ok(Message::Ready),
-        17 => Ok(Message::StartFailed(body)),
-        18 => {
-            let tag = body.try_get_u32_le().map_err(|_| Malformed::TooShort)?;
-            Ok(Message::Returned { tag, value: body })
-        }
+        16 => return Ok(Message::Ready),
+        17 => return Ok(Message::StartFailed(body)),
+        _ => {}
+    }
+    let tag = body.try_get_u32_le().map_err(|_| Malformed::TooShort)?;
+    match kind {
+        18 => Ok(Message::Returned { tag, value: body }),
         19 => {
-            let tag = body.try_get_u32_le().map_err(|_| Malformed::TooShort)?;
             let flags = body.try_get_u8().map_err(|_| Malformed::TooShort)?;
             let (handled, replace) = (flags & FLAG_HANDLED != 0, flags & FLAG_REPLACE != 0);
             Ok(Message::Failed { tag, handled, replace, error: body })
         }
+        20 => Ok(Message::Head { tag, head: head(body)? }),
+        21 => Ok(Message::Piece { tag, piece: body }),
         other => Err(Malformed::UnknownType(other)),
     }
+}
+
+fn head(mut body: Bytes) -> Result<Result<ResponseHead, BadHead>, Malformed> {
+    let code = body.try_get_u16_le().map_err(|_| Malformed::TooShort)?;
+    let Ok(status) = StatusCode::from_u16(code) else { return Ok(Err(BadHead::Status(code))) };
+    let mut headers = HeaderMap::new();
+    let mut texts = body.split(|byte| *byte == 0);
+    while let Some(name) = texts.next() {
+        if name.is_empty() && body.is_empty() {
+            break;
+        }
+        let value = texts.next().ok_or(Malformed::NoValue)?;
+        if let Err(bad) = add_header(&mut headers, name, value) {
+            return Ok(Err(bad));
+        }
+    }
+    Ok(Ok(ResponseHead { status, headers }))
+}
+
+fn add_header(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), BadHead> {
+    let name = HeaderName::from_bytes(name)
+        .map_err(|_| BadHead::Name(String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned()))?;
+    let value = HeaderValue::from_bytes(value).map_err(|_| BadHead::Value(name.clone()))?;
+    headers.try_append(name, value).map_err(|_| BadHead::TooMany)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -59,4 +59,97 @@ fn lies_are_refused_before_they_cost_memory() {
     assert_eq!(decode(&mut frame(18, b"abc")), Err(Malformed::TooShort));
     assert_eq!(decode(&mut frame(19, b"abcd")), Err(Malformed::TooShort));
     assert_eq!(decode(&mut frame(16, b"x")), Err(Malformed::TooLong(1)));
+    assert_eq!(decode(&mut frame(20, b"\0\0\0\0\xc8")), Err(Malformed::TooShort));
+    assert_eq!(decode(&mut frame(20, b"\0\0\0\0\xc8\0name")), Err(Malformed::NoValue));
+}
+
+fn head_of(body: &[u8]) -> Result<ResponseHead, BadHead> {
+    let body = [b"\x07\0\0\0", body].concat();
+    match decode(&mut frame(20, &body)) {
+        Ok(Some(Message::Head { tag: 7, head })) => head,
+        other => panic!("no head: {other:?}"),
+    }
+}
+
+#[test]
+fn a_head_has_a_status_and_headers_in_order() {
+    let head = head_of(b"\x19\x01set-cookie\0a=1\0set-cookie\0b=2").unwrap();
+    assert_eq!(head.status, 281);
+    let cookies: Vec<_> = head.headers.get_all("set-cookie").iter().collect();
+    assert_eq!(cookies, ["a=1", "b=2"]);
+    assert!(head_of(b"\xc8\0").unwrap().headers.is_empty());
+}
+
+#[test]
+fn heads_that_http_cannot_carry_are_mistakes_of_the_handler() {
+    assert_eq!(head_of(b"\x10\x27"), Err(BadHead::Status(10_000)));
+    assert_eq!(head_of(b"\xc8\0a b\0x"), Err(BadHead::Name("a b".to_owned())));
+    assert_eq!(head_of(b"\xc8\0\0x"), Err(BadHead::Name(String::new())));
+    assert_eq!(head_of(b"\xc8\0a\0x\r\ny: z"), Err(BadHead::Value(HeaderName::from_static("a"))));
+}
+
+#[test]
+fn an_http_call_carries_its_fields_before_the_body() {
+    let mut headers = HeaderMap::new();
+    headers.append("x-many", HeaderValue::from_static("a"));
+    headers.append("x-many", HeaderValue::from_bytes(b"\xff").unwrap());
+    let http = HttpRequest {
+        method: http::Method::PUT,
+        path: "/a%20b".to_owned(),
+        query: Some(String::new()),
+        headers,
+        base_path: "/base".to_owned(),
+        host: "h:1".to_owned(),
+        client_ip: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+        format: crate::HttpFormat::Handler,
+    };
+    let fields = http_fields(&http);
+    let expected = b"PUT\0/a%20b\0?\0/base\0h:1\x00127.0.0.1\0x-many\0a\0x-many\0\xff";
+    assert_eq!(fields[..4], u32::try_from(expected.len()).unwrap().to_le_bytes());
+    assert_eq!(&fields[4..], expected);
+}
+
+proptest::proptest! {
+    /// Whatever an agent sends, in whatever cuts: messages within their bounds or an error, and never more held than
+    /// the frame that is being read.
+    #[test]
+    fn any_bytes_are_messages_or_an_error(
+        frames in proptest::collection::vec((0_u8..30, proptest::collection::vec(proptest::num::u8::ANY, 0..80)), 0..8),
+        noise in proptest::collection::vec(proptest::num::u8::ANY, 0..20),
+        cut in 1_usize..40,
+    ) {
+        let mut stream = Vec::new();
+        for (kind, body) in &frames {
+            stream.extend_from_slice(&frame(*kind, body));
+        }
+        stream.extend_from_slice(&noise);
+        let (mut buffer, mut whole) = (BytesMut::new(), BytesMut::from(&stream[..]));
+        let mut in_cuts = Vec::new();
+        'reading: for part in stream.chunks(cut) {
+            buffer.extend_from_slice(part);
+            loop {
+                match decode(&mut buffer) {
+                    Ok(Some(message)) => in_cuts.push(Ok(message)),
+                    Ok(None) => break,
+                    Err(error) => {
+                        in_cuts.push(Err(error));
+                        break 'reading;
+                    }
+                }
+            }
+        }
+        let mut at_once = Vec::new();
+        loop {
+            match decode(&mut whole) {
+                Ok(Some(message)) => at_once.push(Ok(message)),
+                Ok(None) => break,
+                Err(error) => {
+                    at_once.push(Err(error));
+                    break;
+                }
+            }
+        }
+        proptest::prop_assert_eq!(in_cuts, at_once);
+        proptest::prop_assert!(buffer.capacity() <= 2 * (BODY_BYTES_MAX + HEADER_BYTES));
+    }
 }
