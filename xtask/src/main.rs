@@ -32,7 +32,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "submit|run|idle [options]",
+        arguments: "submit|run|idle|start|warm|many [options]",
         about: "figures of a whole node, each beside its limit",
         run: bench::run,
     },

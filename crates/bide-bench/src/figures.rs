@@ -44,6 +44,31 @@ pub(crate) fn millis(duration: Duration) -> String {
     format!("{:.2}", duration.as_secs_f64() * 1e3)
 }
 
+/// How figures are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// Tables for people.
+    Text,
+    /// One JSON object, and nothing else on standard output.
+    Json,
+}
+
+/// Says what is going on, beside the figures.
+pub(crate) fn progress(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// The machine, for whoever compares figures: cores, kernel, and how busy it is.
+pub(crate) fn machine() -> serde_json::Value {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    serde_json::json!({
+        "cores": cores,
+        "kernel": read("/proc/sys/kernel/osrelease"),
+        "loadAverage": read("/proc/loadavg").split(' ').next(),
+    })
+}
+
 pub(crate) fn print(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
@@ -65,4 +90,10 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) {
     for row in rows {
         print(&line(&mut row.iter().map(String::as_str)));
     }
+}
+
+/// Time since 1970 to the nanosecond, as the functions under test give it.
+#[allow(clippy::disallowed_methods)] // compared with another process's clock; milliseconds are too coarse
+pub(crate) fn wall_clock() -> anyhow::Result<Duration> {
+    Ok(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?)
 }

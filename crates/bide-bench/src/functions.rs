@@ -26,8 +26,7 @@ pub(crate) async fn deploy(client: &Client) -> anyhow::Result<()> {
     zip.start_file("index.py", SimpleFileOptions::default())?;
     zip.write_all(SOURCE.as_bytes())?;
     let code = STANDARD.encode(zip.finish()?.into_inner());
-    let service = json!({ "serviceName": SERVICE });
-    client.json(Method::POST, "/2016-08-15/services", Some(&service)).await?;
+    create_service(client).await?;
     let function = json!({
         "functionName": FUNCTION,
         "runtime": "python3",
@@ -38,6 +37,20 @@ pub(crate) async fn deploy(client: &Client) -> anyhow::Result<()> {
     let functions = format!("/2016-08-15/services/{SERVICE}/functions");
     client.json(Method::POST, &functions, Some(&function)).await?;
     Ok(())
+}
+
+pub(crate) async fn create_service(client: &Client) -> anyhow::Result<()> {
+    let service = json!({ "serviceName": SERVICE });
+    client.json(Method::POST, "/2016-08-15/services", Some(&service)).await?;
+    Ok(())
+}
+
+/// Instances that exist, those starting included; and how many of them are starting.
+pub(crate) async fn instances(client: &Client) -> anyhow::Result<(u64, u64)> {
+    let status = client.json(Method::GET, "/bide/v1/status", None).await?;
+    let number =
+        |key: &str| status["instances"][key].as_u64().with_context(|| format!("no {key} in {status}"));
+    Ok((number("total")?, number("starting")?))
 }
 
 /// What the node counts: see `GET /bide/v1/status`.

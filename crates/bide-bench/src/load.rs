@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::figures::Samples;
 
-/// Largest answer to a submit: a status line and a few headers.
+/// Largest answer: a status line, headers and a short body.
 const ANSWER_BYTES_MAX: usize = 4096;
 
 /// What is sent again and again.
@@ -28,6 +28,8 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<(&'static str, &'static str)>,
     pub(crate) payload: Vec<u8>,
     pub(crate) credential: Credential,
+    /// The status of every answer.
+    pub(crate) expected: u16,
 }
 
 /// When to stop.
@@ -53,7 +55,7 @@ impl Outcome {
 /// Sends `request` over `connections` connections.
 ///
 /// # Errors
-/// Any answer but 202 ends the load.
+/// Any status but the expected one ends the load.
 pub(crate) async fn send(request: Request, connections: usize, until: Until) -> anyhow::Result<Outcome> {
     let (request, clock) = (Arc::new(request), Arc::new(SystemClock::new()));
     let begin = clock.monotonic();
@@ -89,7 +91,7 @@ async fn connection(
             return Ok(samples);
         }
         stream.write_all(signed.bytes(&request, clock.now())).await?;
-        read_answer(&mut stream, &mut answer).await?;
+        read_answer(&mut stream, &mut answer, request.expected).await?;
         samples.add(clock.monotonic() - sent);
     }
 }
@@ -139,15 +141,25 @@ impl Request {
     }
 }
 
-/// Reads one answer without a body; it must be a 202.
-async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> anyhow::Result<()> {
+/// Reads one answer.
+async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>, expected: u16) -> anyhow::Result<()> {
     answer.clear();
-    while !answer.ends_with(b"\r\n\r\n") {
+    while !is_whole(answer) {
         let read = stream.read_buf(answer).await?;
         anyhow::ensure!(read > 0, "the server closed the connection");
-        let refused = answer.len() > 12 && !answer.starts_with(b"HTTP/1.1 202");
-        anyhow::ensure!(!refused, "the server answered: {}", String::from_utf8_lossy(answer));
         anyhow::ensure!(answer.len() <= ANSWER_BYTES_MAX, "the answer is too long");
     }
+    let status = answer.get(9..12).and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
+    anyhow::ensure!(status == Some(expected), "the server answered: {}", String::from_utf8_lossy(answer));
     Ok(())
+}
+
+/// Whether the head and as many bytes as it announces are there.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
+    let length = answer[..end].split(|byte| *byte == b'\n').find_map(|line| {
+        let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
+        if name.eq_ignore_ascii_case("content-length") { value.trim().parse().ok() } else { None }
+    });
+    answer.len() >= end + 4 + length.unwrap_or(0_usize)
 }

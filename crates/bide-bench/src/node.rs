@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use bide_api::auth::{Credential, Secret};
 use bide_client::Client;
 use bide_types::AccountId;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const ACCOUNT: &str = "10001";
@@ -25,15 +26,24 @@ pub(crate) struct Node {
 impl Node {
     /// Starts `server serve` and waits until it says where it listens.
     pub(crate) fn start(server: &Path) -> anyhow::Result<Self> {
+        Self::start_with(server, &[])
+    }
+
+    /// Likewise, with more arguments.
+    pub(crate) fn start_with(server: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         let dir = scratch()?;
+        std::fs::create_dir(dir.path().join("tmp"))?;
         let mut command = Command::new(server);
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(dir.path().join("data"))
+            .args(arguments)
             .env("BIDE_ACCOUNT_ID", ACCOUNT)
             .env("BIDE_ACCESS_KEY_ID", KEY_ID)
             .env("BIDE_ACCESS_KEY_SECRET", SECRET)
             .env("BIDE_LOG_FILTER", "error")
+            // Whoever looks for leftovers looks here.
+            .env("TMPDIR", dir.path().join("tmp"))
             .stderr(Stdio::piped());
         let mut process = command.spawn().with_context(|| format!("cannot start {}", server.display()))?;
         let stderr = process.stderr.take().expect("piped");
@@ -53,6 +63,14 @@ impl Node {
         let stdout = process.stdout.take().expect("piped");
         let endpoint = ready_address(BufReader::new(stdout)).context("the bare server did not start")?;
         Ok(Self { process, endpoint, dir: scratch()? })
+    }
+
+    /// Ends it in order; returns when it has ended.
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        kill_process(Pid::from_child(&self.process), Signal::TERM)?;
+        let status = self.process.wait()?;
+        anyhow::ensure!(status.success(), "the server ended with {status}");
+        Ok(())
     }
 
     /// Host and port.
@@ -86,7 +104,8 @@ pub(crate) fn credential() -> anyhow::Result<Credential> {
     Ok(Credential::new(KEY_ID, &Secret::new(SECRET), AccountId::new(ACCOUNT)?))
 }
 
-fn scratch() -> anyhow::Result<TempDir> {
+/// A directory of its own for one run.
+pub(crate) fn scratch() -> anyhow::Result<TempDir> {
     let root = PathBuf::from("target/bench");
     std::fs::create_dir_all(&root)?;
     Ok(tempfile::tempdir_in(root)?)

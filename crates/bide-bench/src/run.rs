@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
 
-use crate::figures::{Samples, millis, print, table};
+use crate::figures::{Samples, millis, print, table, wall_clock};
 use crate::functions::{self, counts};
 use crate::load::{Request, Until, send};
 use crate::node::{Node, credential};
@@ -166,6 +166,7 @@ async fn flood(node: &Node, client: &Client, count: usize) -> anyhow::Result<(f6
         headers: vec![("content-type", "application/octet-stream"), ("x-fc-invocation-type", "Async")],
         payload: vec![b'x'; PAYLOAD_BYTES],
         credential: credential()?,
+        expected: 202,
     };
     let before = counts(client).await?;
     let begin = clock.monotonic();
@@ -182,10 +183,4 @@ async fn flood(node: &Node, client: &Client, count: usize) -> anyhow::Result<(f6
         rate(submitted.succeeded, now.succeeded, ended_at - submitted_at),
         rate(before.succeeded, submitted.succeeded, submitted_at - begin),
     ))
-}
-
-/// Time since 1970 to the nanosecond, as Python's `time.time_ns` gives it.
-#[allow(clippy::disallowed_methods)] // compared with another process's clock; milliseconds are too coarse
-fn wall_clock() -> anyhow::Result<Duration> {
-    Ok(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?)
 }

@@ -91,6 +91,7 @@ fn request(authority: &str) -> anyhow::Result<Request> {
         ],
         payload: vec![b'x'; PAYLOAD_BYTES],
         credential: credential()?,
+        expected: 202,
     })
 }
 
