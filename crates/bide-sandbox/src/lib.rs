@@ -10,11 +10,13 @@
 #![allow(unsafe_code)]
 
 pub mod cgroup;
+
 mod launcher;
 mod memory;
 mod plain;
 mod process;
 mod protection;
+pub mod seccomp;
 mod spec;
 
 use std::future::Future;
