@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 mod custom;
+mod custom_http;
 mod node;
+mod node_http;
 mod pools;
 mod python;
+mod python_http;
 mod world;

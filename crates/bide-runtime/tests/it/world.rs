@@ -9,12 +9,14 @@ use std::time::Duration;
 use bide_env::{Clock, SystemClock, SystemEntropy};
 use bide_runtime::{
     AttemptOutcome, AttemptResult, BoxFuture, Cancel, CodeSource, Executor, FunctionErrorCause,
-    FunctionErrorKind, FunctionSpec, InvokeRequest, PoolOptions, Pools, Tracing,
+    FunctionErrorKind, FunctionSpec, HttpFormat, HttpRequest, InvokeRequest, PoolOptions, Pools, Responder,
+    ResponseHead, Tracing,
 };
 use bide_sandbox::ProcessLauncher;
 use bide_types::resource::{Code, Function, Runtime};
 use bide_types::{AccountId, FunctionId, FunctionName, Qualifier, RequestId, ServiceName, Timestamp};
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -108,6 +110,27 @@ impl World {
         self.call_with(spec, request(event), Cancel::new()).await
     }
 
+    /// Calls over HTTP and reads the response to its end.
+    pub(crate) async fn call_http(
+        &self,
+        spec: &Arc<FunctionSpec>,
+        http: HttpRequest,
+        body: impl Into<Bytes>,
+    ) -> Response {
+        let (responder, mut stream) = Responder::channel();
+        let request = InvokeRequest { responder: Some(responder), ..http_request(http, body) };
+        let reading = async {
+            let head = (&mut stream.head).await.ok();
+            let mut body = Vec::new();
+            while let Some(piece) = stream.body.recv().await {
+                body.extend_from_slice(&piece);
+            }
+            (head, body)
+        };
+        let (outcome, (head, body)) = tokio::join!(self.call_with(spec, request, Cancel::new()), reading);
+        Response { head, body, outcome }
+    }
+
     pub(crate) async fn call_with(
         &self,
         spec: &Arc<FunctionSpec>,
@@ -120,6 +143,62 @@ impl World {
         };
         tokio::time::timeout(PATIENCE, run).await.expect("the attempt ends")
     }
+}
+
+/// An HTTP response as its caller saw it.
+pub(crate) struct Response {
+    pub(crate) head: Option<ResponseHead>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) outcome: AttemptOutcome,
+}
+
+impl Response {
+    pub(crate) fn status(&self) -> u16 {
+        let head = self
+            .head
+            .as_ref()
+            .unwrap_or_else(|| panic!("no head: {:?}\n{}", self.outcome.result, log(&self.outcome)));
+        head.status.as_u16()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.head.as_ref().unwrap().headers[name].to_str().unwrap()
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        assert_eq!(self.outcome.result, AttemptResult::Returned(Bytes::new()), "{}", log(&self.outcome));
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(self.text()).unwrap()
+    }
+}
+
+/// A `POST` from 192.0.2.7 to `http://fun.example:81/base` followed by `target`.
+pub(crate) fn post(target: &str, headers: &[(&'static str, &str)]) -> HttpRequest {
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query.to_owned())),
+        None => (target, None),
+    };
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
+    HttpRequest {
+        method: http::Method::POST,
+        path: path.to_owned(),
+        query,
+        headers: headers.collect(),
+        base_path: "/base".to_owned(),
+        host: "fun.example:81".to_owned(),
+        client_ip: Some([192, 0, 2, 7].into()),
+        format: HttpFormat::Handler,
+    }
+}
+
+/// The request of an asynchronous HTTP call.
+pub(crate) fn http_request(http: HttpRequest, body: impl Into<Bytes>) -> InvokeRequest {
+    InvokeRequest { http: Some(Arc::new(http)), ..request(body) }
 }
 
 pub(crate) fn spec(function: Function) -> Arc<FunctionSpec> {

@@ -185,7 +185,9 @@ impl HttpChannel {
         }
         let host = headers.remove(HOST).or_else(|| HeaderValue::from_str(&http.host).ok());
         headers.extend(self.headers.clone());
-        headers.extend(host.map(|host| (HOST, host)));
+        if let Some(host) = host {
+            headers.insert(HOST, host);
+        }
         put(headers, CONTROL_PATH_HEADER, "/http-invoke");
         put(headers, "x-fc-request-id", call.request_id.as_str());
         put(headers, "x-fc-base-path", &http.base_path);

@@ -9,12 +9,15 @@ const net = require('net');
 const path = require('path');
 const util = require('util');
 
-const CONFIGURE = 1, INITIALIZE = 2, INVOKE = 3;
-const READY = 16, START_FAILED = 17, RETURNED = 18, FAILED = 19;
+const CONFIGURE = 1, INITIALIZE = 2, INVOKE = 3, HTTP = 4, PRE_STOP = 5, PRE_FREEZE = 6, CREDIT = 7;
+const READY = 16, START_FAILED = 17, RETURNED = 18, FAILED = 19, HEAD = 20, PIECE = 21;
 const FLAG_HANDLED = 1, FLAG_REPLACE = 2;
 const HEADER_BYTES = 5;
 const LOG_BYTES_MAX = 128 * 1024;
 const PAYLOAD_BYTES_MAX = 32 * 1024 * 1024;
+const WINDOW_BYTES = 256 * 1024;
+const PIECE_BYTES_MAX = 64 * 1024;
+const PIECE_COST_MIN = 256;
 const MESSAGE_CHARS_MAX = 16 * 1024;
 const STACK_LINE_CHARS_MAX = 500;
 const STACK_FRAMES_MAX = 50;
@@ -101,22 +104,37 @@ function requestId() {
   return call ? call.requestId : current;
 }
 
-function logLine(level, args) {
+const LEVELS = { DEBUG: 10, INFO: 20, WARNING: 30, ERROR: 40 };
+// The names that `setLogLevel` takes.
+const THRESHOLDS = { silly: 10, verbose: 10, debug: 10, info: 20, log: 20, warn: 30, warning: 30, error: 40 };
+let threshold = LEVELS.DEBUG;
+
+function logLine(id, level, args) {
+  if (LEVELS[level] < threshold) return;
   const text = util.format(...args).slice(0, LOG_BYTES_MAX);
-  process.stdout.write(`${new Date().toISOString()} ${requestId()} [${level}] ${text}\n`);
+  process.stdout.write(`${new Date().toISOString()} ${id} [${level}] ${text}\n`);
 }
 
-const logger = {
-  debug: (...args) => logLine('DEBUG', args),
-  info: (...args) => logLine('INFO', args),
-  log: (...args) => logLine('INFO', args),
-  warn: (...args) => logLine('WARNING', args),
-  error: (...args) => logLine('ERROR', args),
-  setLogLevel: () => {},
-};
+function setLogLevel(level) {
+  const found = THRESHOLDS[String(level).toLowerCase()];
+  if (found === undefined) throw new RangeError(`no log level is called '${level}'`);
+  threshold = found;
+}
 
-for (const name of ['debug', 'info', 'log', 'warn', 'error']) console[name] = logger[name];
-console.trace = (...args) => logLine('ERROR', [new Error(util.format(...args)).stack]);
+// Writes lines with the request id that `id` tells.
+function loggerOf(id) {
+  return {
+    debug: (...args) => logLine(id(), 'DEBUG', args),
+    info: (...args) => logLine(id(), 'INFO', args),
+    log: (...args) => logLine(id(), 'INFO', args),
+    warn: (...args) => logLine(id(), 'WARNING', args),
+    error: (...args) => logLine(id(), 'ERROR', args),
+    setLogLevel,
+  };
+}
+
+Object.assign(console, loggerOf(requestId));
+console.trace = (...args) => logLine(requestId(), 'ERROR', [new Error(util.format(...args)).stack]);
 
 // --- user code -------------------------------------------------------------------------------------------------------
 
@@ -142,7 +160,8 @@ async function loadModule(file) {
     try {
       return require(file);
     } catch (error) {
-      if (!error || error.code !== 'ERR_REQUIRE_ESM') throw error;
+      // The second is for modules that await while they load.
+      if (!error || !['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE'].includes(error.code)) throw error;
     }
   }
   return import(require('url').pathToFileURL(file).href);
@@ -177,9 +196,10 @@ async function load(name, what) {
 }
 
 class Call {
-  constructor(tag, requestId_) {
+  constructor(tag, requestId_, isHttp) {
     this.tag = Buffer.from(tag);
     this.requestId = requestId_;
+    this.isHttp = isHttp;
     active.set(this.tag.readUInt32LE(0), this);
   }
 
@@ -207,6 +227,10 @@ class Call {
     if (this.end()) send(FAILED, this.tag, Buffer.from([flags]), body);
   }
 
+  isOpen() {
+    return active.get(this.tag.readUInt32LE(0)) === this;
+  }
+
   // Whether the call was still open; only the first answer counts.
   end() {
     return active.delete(this.tag.readUInt32LE(0));
@@ -220,11 +244,142 @@ class Call {
     try {
       const result = invoke(callback);
       if (result && typeof result.then === 'function') {
-        result.then((value) => this.succeed(value), (error) => this.fail(error, 0));
+        // An HTTP handler answers by its response, which may come later.
+        result.then((value) => { if (!this.isHttp) this.succeed(value); }, (error) => this.fail(error, 0));
       }
     } catch (error) {
       this.fail(error, 0);
     }
+  }
+}
+
+// --- HTTP calls ------------------------------------------------------------------------------------------------------
+
+// A caller's request: a readable stream of its body, with what FC's Node handlers find on it.
+function httpRequest(data) {
+  const size = data.readUInt32LE(0);
+  const body = data.subarray(4 + size);
+  const fields = data.toString('latin1', 4, 4 + size).split('\0');
+  const [method, rawPath, query, basePath, , clientIP] = fields;
+  const headers = {};
+  for (let at = 6; at + 1 < fields.length; at += 2) {
+    const [name, value] = [fields[at], fields[at + 1]];
+    headers[name] = name in headers ? headers[name] + (name === 'cookie' ? '; ' : ', ') + value : value;
+  }
+  const request = new (require('stream').Readable)({ read() {} });
+  if (body.length) request.push(body);
+  request.push(null);
+  return Object.assign(request, {
+    method, headers, clientIP, path: decoded(rawPath), queries: queries(query.slice(1)), url: basePath + rawPath + query,
+  });
+}
+
+function decoded(path_) {
+  try {
+    return decodeURIComponent(path_);
+  } catch (_) {
+    return path_;
+  }
+}
+
+function queries(query) {
+  return { ...require('querystring').parse(query) };
+}
+
+class Response {
+  constructor(call) {
+    this.call = call;
+    this.status = 200;
+    this.headers = new Map(); // lower-case name -> [name, values]
+    this.sent = false;
+    this.headSent = false;
+    this.bodyBytes = 0;
+    this.credit = WINDOW_BYTES;
+    this.creditCame = null;
+    call.response = this;
+  }
+
+  setStatusCode(status) {
+    const code = Number(status);
+    if (!Number.isInteger(code) || code < 200 || code > 599) {
+      throw new RangeError(`the status ${util.inspect(status)} is none of 200 to 599`);
+    }
+    this.status = code;
+  }
+
+  setHeader(name, value) {
+    const values = (Array.isArray(value) ? value : [value]).map(String);
+    for (const text of [String(name), ...values]) {
+      if (text.includes('\0')) throw new TypeError(`the header '${name}' has a NUL character`);
+    }
+    this.headers.set(String(name).toLowerCase(), [String(name), values]);
+  }
+
+  deleteHeader(name) {
+    this.headers.delete(String(name).toLowerCase());
+  }
+
+  // Only the first body counts. What goes wrong with it is the error of the call.
+  send(body) {
+    if (this.sent) return;
+    this.sent = true;
+    this.sendBody(body).then(() => this.call.succeed(), (error) => this.call.fail(error, 0));
+  }
+
+  async sendBody(body) {
+    if (body !== null && typeof body === 'object' && typeof body[Symbol.asyncIterator] === 'function') {
+      for await (const piece of body) await this.write(typeof piece === 'string' ? Buffer.from(piece) : piece);
+    } else {
+      await this.write(encode(body === null ? undefined : body));
+    }
+    this.sendHead();
+  }
+
+  async write(piece) {
+    if (!this.call.isOpen()) throw new Error('the call has ended before its response');
+    if (!(piece instanceof Uint8Array)) throw new TypeError('a piece of the response\'s body is neither text nor bytes');
+    this.bodyBytes += piece.length;
+    if (this.bodyBytes > PAYLOAD_BYTES_MAX) {
+      throw new RangeError(`the response's body has more than the ${PAYLOAD_BYTES_MAX} bytes that are allowed`);
+    }
+    for (let at = 0; at < piece.length; at += PIECE_BYTES_MAX) {
+      const part = piece.subarray(at, at + PIECE_BYTES_MAX);
+      const cost = Math.max(part.length, PIECE_COST_MIN);
+      while (this.credit < cost) await new Promise((resolve) => { this.creditCame = resolve; });
+      if (!this.call.isOpen()) return;
+      this.credit -= cost;
+      this.sendHead();
+      send(PIECE, this.call.tag, part);
+    }
+  }
+
+  sendHead() {
+    if (this.headSent) return;
+    this.headSent = true;
+    const texts = [];
+    for (const [name, values] of this.headers.values()) for (const value of values) texts.push(name, value);
+    const status = Buffer.alloc(2);
+    status.writeUInt16LE(this.status);
+    send(HEAD, this.call.tag, status, Buffer.from(texts.join('\0'), 'latin1'));
+  }
+
+  give(bytes) {
+    this.credit += bytes;
+    if (this.creditCame) this.creditCame();
+  }
+}
+
+// What a hook returns concerns nobody; that it failed is for the log.
+async function runHook(name, what, context) {
+  try {
+    const hook = await load(name, what);
+    await new Promise((resolve, reject) => {
+      const result = hook(context, (error) => (error === null || error === undefined ? resolve() : reject(error)));
+      if (result && typeof result.then === 'function') result.then(resolve, reject);
+      else if (hook.length < 2) resolve();
+    });
+  } catch (error) {
+    console.error(`the ${what} failed:`, error instanceof StartError ? error.body.toString() : error);
   }
 }
 
@@ -254,8 +409,18 @@ function contextOf(meta) {
     retryCount: Number(retryCount),
     taskId,
     tracing: tracing(spanContext, spanBaggages),
-    logger,
+    logger: loggerOf(() => id),
   };
+}
+
+function invocation(kind, event, context, call) {
+  switch (kind) {
+    case INITIALIZE: return (callback) => initializer(context, callback);
+    case PRE_STOP: return () => runHook(config.pre_stop, 'PreStop handler', context);
+    case PRE_FREEZE: return () => runHook(config.pre_freeze, 'PreFreeze handler', context);
+    case HTTP: return () => handler(httpRequest(event), new Response(call), context);
+    default: return (callback) => handler(event, context, callback);
+  }
 }
 
 function accept(kind, body) {
@@ -263,14 +428,17 @@ function accept(kind, body) {
     configure(body);
     return;
   }
+  if (kind === CREDIT) {
+    const call = active.get(body.readUInt32LE(0));
+    if (call && call.response) call.response.give(body.readUInt32LE(4));
+    return;
+  }
   const size = body.readUInt16LE(4);
   const meta = body.toString('utf8', 6, 6 + size).split('\0');
-  const call = new Call(body.subarray(0, 4), meta[0]);
-  current = meta[0];
-  const context = contextOf(meta);
-  const invoke = kind === INITIALIZE
-    ? (callback) => initializer(context, callback)
-    : (callback) => handler(body.subarray(6 + size), context, callback);
+  const call = new Call(body.subarray(0, 4), meta[0], kind === HTTP);
+  const isHook = kind === PRE_STOP || kind === PRE_FREEZE;
+  if (!isHook) current = meta[0];
+  const invoke = invocation(kind, body.subarray(6 + size), contextOf(meta), call);
   if (callOf) callOf.run(call, () => call.run(invoke));
   else call.run(invoke);
 }
@@ -280,7 +448,7 @@ async function configure(body) {
     const at = pair.indexOf('=');
     return [pair.slice(0, at), pair.slice(at + 1)];
   }));
-  if (Number(config.concurrency) > 1) callOf = new (require('async_hooks').AsyncLocalStorage)();
+  if (Number(config.concurrency) > 1 || config.pre_stop || config.pre_freeze) callOf = new (require('async_hooks').AsyncLocalStorage)();
   try {
     handler = await load(config.handler, 'handler');
     if (config.initializer) initializer = await load(config.initializer, 'initializer');
@@ -294,7 +462,7 @@ async function configure(body) {
 // Whoever threw, the state of the process is unknown now: what runs has failed and the instance is to be replaced.
 function escaped(error) {
   if (active.size === 0) {
-    logLine('ERROR', [error]);
+    logLine(requestId(), 'ERROR', [error]);
     process.exit(EXIT_WITHOUT_REQUEST);
   }
   const call = callOf && callOf.getStore();

@@ -8,10 +8,13 @@ import _thread
 import os
 import sys
 
-CONFIGURE, INITIALIZE, INVOKE = 1, 2, 3
-READY, START_FAILED, RETURNED, FAILED = 16, 17, 18, 19
+CONFIGURE, INITIALIZE, INVOKE, HTTP, PRE_STOP, PRE_FREEZE, CREDIT = 1, 2, 3, 4, 5, 6, 7
+READY, START_FAILED, RETURNED, FAILED, HEAD, PIECE = 16, 17, 18, 19, 20, 21
 FLAG_NONE = 0
 READ_BYTES = 65536
+WINDOW_BYTES = 256 * 1024
+PIECE_BYTES_MAX = 64 * 1024
+PIECE_COST_MIN = 256
 LOG_BYTES_MAX = 128 * 1024
 PAYLOAD_BYTES_MAX = 32 * 1024 * 1024
 MESSAGE_CHARS_MAX = 16 * 1024
@@ -90,11 +93,14 @@ class Context:
         self.retry_count = retry_count
         self.task_id = task_id
         self.tracing = Tracing(span_context, span_baggages)
+        self._logger = None
 
     @property
     def logger(self):
-        import logging
-        return logging.getLogger()
+        """The root logger; its lines carry the id of this request whichever thread writes them."""
+        if self._logger is None:
+            self._logger = request_logger(self.request_id)
+        return self._logger
 
 
 class Config:
@@ -105,6 +111,8 @@ class Config:
         self.account_id = values["account_id"]
         self.handler = values["handler"]
         self.initializer = values["initializer"]
+        self.pre_stop = values["pre_stop"]
+        self.pre_freeze = values["pre_freeze"]
         self.concurrency = values["concurrency"]
 
 
@@ -119,6 +127,8 @@ class StartError(Exception):
 # --- sending and receiving -------------------------------------------------------------------------------------------
 
 def send(kind, body):
+    if os.getpid() != _process:
+        os._exit(0)  # a child that the handler forked and let return; its parent answers
     frame = len(body).to_bytes(4, "little") + bytes((kind,)) + body
     with _send_lock:
         written = os.write(_socket, frame)
@@ -232,7 +242,8 @@ def set_up_logging(logging):
 
         def format(self, record):
             stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            head = "%s.%03dZ %s [%s] " % (stamp, record.msecs, current_request(), record.levelname)
+            request_id = getattr(record, "request_id", None) or current_request()
+            head = "%s.%03dZ %s [%s] " % (stamp, record.msecs, request_id, record.levelname)
             return head + super().format(record)[:LOG_BYTES_MAX]
 
     class StdoutHandler(logging.StreamHandler):
@@ -244,6 +255,20 @@ def set_up_logging(logging):
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
+
+
+def request_logger(request_id):
+    import logging
+
+    class RequestLogger(logging.LoggerAdapter):
+        def process(self, message, options):
+            options["extra"] = {**(options.get("extra") or {}), **self.extra}
+            return message, options
+
+        def __getattr__(self, name):
+            return getattr(self.logger, name)
+
+    return RequestLogger(logging.getLogger(), {"request_id": request_id})
 
 
 def flush():
@@ -298,9 +323,149 @@ def run(call, tag):
     except BaseException as error:
         kind, body = FAILED, tag + bytes((FLAG_NONE,)) + to_json(error_body(error))
     flush()
-    if os.getpid() != _process:
-        os._exit(0)  # a child that the handler forked and let return; its parent answers
     send(kind, body)
+
+
+# --- HTTP calls ------------------------------------------------------------------------------------------------------
+
+class HttpCall:
+    """A caller's request, as it came; texts are Latin-1, as PEP 3333 asks."""
+
+    def __init__(self, data):
+        size = int.from_bytes(data[:4], "little")
+        fields = data[4:4 + size].decode("latin-1").split("\0")
+        self.body = data[4 + size:]
+        self.method, self.path, self.query, self.base_path, self.host, self.client_ip = fields[:6]
+        self.headers = list(zip(fields[6::2], fields[7::2]))
+
+    def environ(self, context, threaded):
+        from io import BytesIO
+        name, _, port = self.host.rpartition(":") if self.host.rpartition(":")[2].isdigit() else (self.host, "", "80")
+        environ = {
+            "REQUEST_METHOD": self.method,
+            "SCRIPT_NAME": unquoted(self.base_path),
+            "PATH_INFO": unquoted(self.path),
+            "QUERY_STRING": self.query[1:],
+            "CONTENT_TYPE": "",
+            "CONTENT_LENGTH": str(len(self.body)),
+            "SERVER_NAME": name,
+            "SERVER_PORT": port,
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": self.client_ip,
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": BytesIO(self.body),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": threaded,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "fc.context": context,
+            "fc.request_uri": self.base_path + self.path + self.query,
+        }
+        for name, value in self.headers:
+            if name == "content-length":
+                continue
+            key = "CONTENT_TYPE" if name == "content-type" else "HTTP_" + name.upper().replace("-", "_")
+            before = environ.get(key) if key != "CONTENT_TYPE" else None
+            environ[key] = value if before is None else before + ("; " if name == "cookie" else ",") + value
+        return environ
+
+
+def unquoted(text):
+    first, *rest = text.split("%")
+    parts = [first]
+    for part in rest:
+        code = part[:2]
+        try:
+            parts.append(chr(int(code, 16)) + part[2:] if len(code) == 2 and code.isalnum() else "%" + part)
+        except ValueError:
+            parts.append("%" + part)
+    return "".join(parts)
+
+
+class Response:
+    """The response of one HTTP call: the head goes out with the first bytes of the body, as PEP 3333 asks."""
+
+    def __init__(self, tag, wait_for_credit):
+        self.tag = tag
+        self.wait_for_credit = wait_for_credit
+        # Each is changed by one thread only: the one that reads, and the one that writes.
+        self.granted_bytes = WINDOW_BYTES
+        self.spent_bytes = 0
+        self.head = None
+        self.head_sent = False
+        self.body_bytes = 0
+        self.ended = False
+
+    def start(self, status, headers, exc_info=None):
+        if exc_info is not None:
+            try:
+                if self.head_sent:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None
+        elif self.head is not None:
+            raise AssertionError("start_response was called a second time, and without exc_info")
+        try:
+            code = int(status[:3])
+            if not 100 <= code <= 999 or status[3:4] not in ("", " "):
+                raise ValueError
+        except (TypeError, ValueError):
+            raise ValueError("start_response was given the status %r, not one like '200 OK'" % (status,)) from None
+        texts = []
+        for name, value in headers:
+            if "\0" in name or "\0" in value:
+                raise ValueError("the header %r has a NUL character" % name)
+            texts += (name, value)
+        self.head = code.to_bytes(2, "little") + "\0".join(texts).encode("latin-1")
+        return self.write
+
+    def write(self, data):
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError("a piece of the response's body is %s, not bytes" % type(data).__name__)
+        if self.ended:
+            raise ValueError("the call has ended, and its response with it")
+        if not data:
+            return
+        self.send_head()
+        view = memoryview(data).cast("B")
+        self.body_bytes += len(view)
+        if self.body_bytes > PAYLOAD_BYTES_MAX:
+            raise ValueError("the response's body has more than the %d bytes that are allowed" % PAYLOAD_BYTES_MAX)
+        while view:
+            piece = view[:PIECE_BYTES_MAX]
+            cost = max(len(piece), PIECE_COST_MIN)
+            if self.credit() < cost:
+                self.wait_for_credit(self, cost)
+            self.spent_bytes += cost
+            send(PIECE, self.tag + piece)
+            view = view[len(piece):]
+
+    def credit(self):
+        return self.granted_bytes - self.spent_bytes
+
+    def send_head(self):
+        if self.head is None:
+            raise AssertionError("the handler did not call start_response")
+        if not self.head_sent:
+            self.head_sent = True
+            send(HEAD, self.tag + self.head)
+
+
+def run_wsgi(handler, environ, response):
+    pieces = handler(environ, response.start)
+    try:
+        for piece in pieces:
+            response.write(piece)
+        response.send_head()
+    finally:
+        try:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                close()
+        finally:
+            response.ended = True
+    return b""
 
 
 class StackDump:
@@ -322,67 +487,146 @@ class StackDump:
 
 
 class Agent:
-    def __init__(self, config, handler, initializer):
+    """Hands requests to threads: none but the main one if requests come one by one and no hook may come between."""
+
+    def __init__(self, config, handler, initializer, incoming):
         self.config = config
         self.handler = handler
         self.initializer = initializer
-        self.threaded = config.concurrency > 1
+        self.incoming = incoming
+        self.overlapping = config.concurrency > 1
         self.stack_dump = StackDump()
-        if self.threaded:
-            self.start_threads()
+        self.responses = {}
 
-    def start_threads(self):
+    def serve_all(self):
+        if self.overlapping:
+            self.serve_in_threads()
+        elif self.config.pre_stop or self.config.pre_freeze:
+            self.serve_beside_hooks()
+        else:
+            for kind, body in self.incoming:
+                if kind != CREDIT:  # what a response did not need any more
+                    self.serve(kind, body, self.read_credit)
+
+    def read_credit(self, response, cost):
+        """Nothing but credit comes while the only request runs."""
+        for _, body in self.incoming:
+            if body[:4] == response.tag:
+                response.granted_bytes += int.from_bytes(body[4:8], "little")
+                if response.credit() >= cost:
+                    return
+        os._exit(0)
+
+    def serve_beside_hooks(self):
+        """The handler keeps the main thread, which signals need; a hook must not wait for the handler."""
         from queue import SimpleQueue
+        queue = SimpleQueue()
+
+        def read():
+            for kind, body in self.incoming:
+                if kind == CREDIT:
+                    self.give_credit(body)
+                elif kind in (PRE_STOP, PRE_FREEZE):
+                    threading.Thread(target=self.serve, args=(kind, body, None), daemon=True).start()
+                else:
+                    queue.put((kind, body))
+            os._exit(0)
+
+        import threading
+        self.credit_came = threading.Condition()
+        threading.Thread(target=read, daemon=True).start()
+        while True:
+            kind, body = queue.get()
+            self.serve(kind, body, self.await_credit)
+
+    def serve_in_threads(self):
+        import threading
+        from queue import SimpleQueue
+        self.credit_came = threading.Condition()
         self.queue = SimpleQueue()
         self.idle = 0
-        self.threads = 0
+        threads = 0
+        for kind, body in self.incoming:
+            if kind == CREDIT:
+                self.give_credit(body)
+                continue
+            with _send_lock:
+                # One more than requests: a hook must not wait for them.
+                grow = self.idle <= 0 and threads <= self.config.concurrency
+                if grow:
+                    threads += 1
+                else:
+                    self.idle -= 1
+            if grow:
+                threading.Thread(target=self.worker, daemon=True).start()
+            self.queue.put((kind, body))
 
     def worker(self):
         while True:
             kind, body = self.queue.get()
             try:
-                self.serve(kind, body)
+                self.serve(kind, body, self.await_credit)
             except OSError:
                 os._exit(1)
             with _send_lock:
                 self.idle += 1
 
-    def accept(self, kind, body):
-        if not self.threaded:
-            self.serve(kind, body)
-            return
-        import threading
-        with _send_lock:
-            grow = self.idle <= 0 and self.threads < self.config.concurrency
-            if grow:
-                self.threads += 1
-            else:
-                self.idle -= 1
-        if grow:
-            threading.Thread(target=self.worker, daemon=True).start()
-        self.queue.put((kind, body))
+    def give_credit(self, body):
+        with self.credit_came:
+            response = self.responses.get(body[:4])
+            if response is not None:
+                response.granted_bytes += int.from_bytes(body[4:8], "little")
+                self.credit_came.notify_all()
 
-    def serve(self, kind, body):
+    def await_credit(self, response, cost):
+        with self.credit_came:
+            while response.credit() < cost:
+                self.credit_came.wait()
+
+    def serve(self, kind, body, wait_for_credit):
         global _current_request
         tag = body[:4]
         size = int.from_bytes(body[4:6], "little")
         meta = body[6:6 + size].decode().split("\0")
         request_id, retry_count, task_id, span_context, span_baggages = meta
-        if self.threaded:
+        is_hook = kind in (PRE_STOP, PRE_FREEZE)
+        if self.overlapping or is_hook:
             _of_thread.request = request_id
         else:
             _current_request = request_id
         context = Context(self.config, request_id, int(retry_count), task_id, span_context, span_baggages)
-        if kind == INITIALIZE:
-            call = lambda: self.initializer(context)
-        else:
-            event, handler = body[6 + size:], self.handler
-            call = lambda: handler(event, context)
-        if self.threaded:
+        call = self.call_of(kind, tag, body[6 + size:], context, wait_for_credit)
+        if self.overlapping or is_hook:
             run(call, tag)
         else:
             with self.stack_dump:
                 run(call, tag)
+        self.responses.pop(tag, None)
+
+    def call_of(self, kind, tag, event, context, wait_for_credit):
+        handler = self.handler
+        if kind == INVOKE:
+            return lambda: handler(event, context)
+        if kind == INITIALIZE:
+            return lambda: self.initializer(context)
+        if kind == PRE_STOP:
+            return lambda: run_hook(self.config.pre_stop, "PreStop handler", context)
+        if kind == PRE_FREEZE:
+            return lambda: run_hook(self.config.pre_freeze, "PreFreeze handler", context)
+        response = self.responses[tag] = Response(tag, wait_for_credit)
+        return lambda: run_wsgi(handler, HttpCall(event).environ(context, self.overlapping), response)
+
+
+def run_hook(name, what, context):
+    """What a hook returns concerns nobody; that it failed is for the log."""
+    try:
+        load(name, what)(context)
+    except StartError as error:
+        print("the %s cannot be loaded: %s" % (what, error))
+    except Exception:
+        import traceback
+        print("the %s failed:\n%s" % (what, traceback.format_exc()), end="")
+    return b""
 
 
 # --- start -----------------------------------------------------------------------------------------------------------
@@ -420,11 +664,10 @@ def main():
         flush()
         send(START_FAILED, to_json(error.body))
         return
-    agent = Agent(config, handler, initializer)
+    agent = Agent(config, handler, initializer, incoming)
     flush()
     send(READY, b"")
-    for kind, body in incoming:
-        agent.accept(kind, body)
+    agent.serve_all()
 
 
 if __name__ == "__main__":
