@@ -89,6 +89,15 @@ impl Fields {
         }
     }
 
+    /// A number that is not negative, with or without decimals.
+    pub(crate) fn decimal(&mut self, name: &str) -> Result<Option<f64>, ApiError> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        match value.as_f64().filter(|number| *number >= 0.0) {
+            Some(number) => Ok(Some(number)),
+            None => Err(self.wrong(name, "a number that is not negative")),
+        }
+    }
+
     pub(crate) fn object(&mut self, name: &str) -> Result<Option<Self>, ApiError> {
         match self.take(name) {
             None => Ok(None),

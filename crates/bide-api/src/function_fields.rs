@@ -1,18 +1,17 @@
 //! The fields of a function as callers send them, checked against the limits; shared by the generations.
 //!
 //! Owns ranges and the refusals that name the field. A field not sent is `None`, so that an update can leave it alone.
-//! Never decides a default, unpacks a zip or stores anything. Reading a package takes time in proportion to its
-//! unpacked size: call it off the threads that serve requests.
+//! Never decides a default (but for the parts of a hook or a health check) or stores anything. It may read a package, so
+//! call it off the threads that serve requests.
+
+mod lifecycle;
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bide_types::limits;
-use bide_types::resource::{Code, Runtime};
-use bytes::Bytes;
+use bide_types::resource::{HealthCheck, LifecycleHook, Runtime};
 
-use crate::checksum;
+use crate::code_package::{self, Package};
 use crate::error::ApiError;
 use crate::fields::Fields;
 
@@ -38,19 +37,24 @@ pub(crate) struct FunctionFields {
     pub(crate) environment: Option<BTreeMap<String, String>>,
     pub(crate) custom_port: Option<u16>,
     pub(crate) custom_command: Option<Vec<String>>,
+    pub(crate) custom_args: Option<Vec<String>>,
+    /// `Some(None)` takes it away, as with the hooks.
+    pub(crate) health_check: Option<Option<HealthCheck>>,
+    pub(crate) pre_stop: Option<Option<LifecycleHook>>,
+    pub(crate) pre_freeze: Option<Option<LifecycleHook>>,
+    /// Resource names of layer versions.
+    pub(crate) layers: Option<Vec<String>>,
+    pub(crate) disk_mb: Option<u32>,
+    /// `Some(None)` takes the limit away.
+    pub(crate) cpu_millis: Option<Option<u32>>,
     pub(crate) package: Option<Package>,
-}
-
-/// A code package that can be unpacked, and what identifies it.
-#[derive(Debug)]
-pub(crate) struct Package {
-    pub(crate) zip: Bytes,
-    pub(crate) code: Code,
 }
 
 /// Reads what this module knows out of `fields`; the rest is left and ignored.
 pub(crate) fn read(fields: &mut Fields) -> Result<FunctionFields, ApiError> {
+    refuse_unsupported(fields)?;
     let custom = custom(fields)?;
+    let hooks = lifecycle::hooks(fields)?;
     Ok(FunctionFields {
         description: fields.text_up_to("description", limits::DESCRIPTION_CHARS_MAX)?,
         runtime: runtime(fields)?,
@@ -64,7 +68,14 @@ pub(crate) fn read(fields: &mut Fields) -> Result<FunctionFields, ApiError> {
         environment: environment(fields)?,
         custom_port: fields.number("caPort", 1..=u16::MAX)?.or(custom.port),
         custom_command: custom.command,
-        package: package(fields)?,
+        custom_args: custom.args,
+        health_check: lifecycle::health_check(fields)?.or(custom.health_check),
+        pre_stop: hooks.pre_stop,
+        pre_freeze: hooks.pre_freeze,
+        layers: layers(fields)?,
+        disk_mb: disk(fields)?,
+        cpu_millis: cpu(fields)?,
+        package: code_package::read(fields)?,
     })
 }
 
@@ -122,10 +133,65 @@ fn environment(fields: &mut Fields) -> Result<Option<BTreeMap<String, String>>, 
     Ok(Some(variables))
 }
 
+/// Settings that would do nothing here, though a caller who sends them counts on them.
+fn refuse_unsupported(fields: &mut Fields) -> Result<(), ApiError> {
+    let gpu = fields.number("gpuMemorySize", 0..=u32::MAX)?.is_some_and(|size| size > 0)
+        || fields.text("instanceType")?.is_some_and(|name| name.contains("gpu"));
+    if gpu {
+        return Err(ApiError::invalid(
+            "fields 'gpuMemorySize' and 'instanceType': bide has no GPU instances",
+        ));
+    }
+    if fields.object("customDNS")?.is_some() {
+        return Err(ApiError::invalid("field 'customDNS' is not supported by bide"));
+    }
+    Ok(())
+}
+
+fn layers(fields: &mut Fields) -> Result<Option<Vec<String>>, ApiError> {
+    let layers = fields.texts("layers")?;
+    if layers.as_ref().is_some_and(|layers| layers.len() > limits::LAYERS_PER_FUNCTION_MAX) {
+        return Err(ApiError::invalid(format!(
+            "field 'layers' may name {} layers",
+            limits::LAYERS_PER_FUNCTION_MAX
+        )));
+    }
+    Ok(layers)
+}
+
+fn disk(fields: &mut Fields) -> Result<Option<u32>, ApiError> {
+    let sizes = [limits::DISK_MB_DEFAULT, limits::DISK_MB_LARGE];
+    let disk = fields.number("diskSize", 0..=limits::DISK_MB_LARGE)?;
+    if disk.is_some_and(|disk| !sizes.contains(&disk)) {
+        return Err(ApiError::invalid(format!("field 'diskSize' must be {} or {}", sizes[0], sizes[1])));
+    }
+    Ok(disk)
+}
+
+/// Cores in decimals; 0 stands for no limit.
+fn cpu(fields: &mut Fields) -> Result<Option<Option<u32>>, ApiError> {
+    let Some(cores) = fields.decimal("cpu")? else { return Ok(None) };
+    if cores == 0.0 {
+        return Ok(Some(None));
+    }
+    let steps = (cores * 1000.0 / f64::from(limits::CPU_MILLIS_STEP)).round();
+    let range =
+        limits::CPU_MILLIS_MIN / limits::CPU_MILLIS_STEP..=limits::CPU_MILLIS_MAX / limits::CPU_MILLIS_STEP;
+    let exact = (steps * f64::from(limits::CPU_MILLIS_STEP) / 1000.0 - cores).abs() < 1e-9;
+    match range.into_iter().find(|step| f64::from(*step) == steps).filter(|_| exact) {
+        Some(step) => Ok(Some(Some(step * limits::CPU_MILLIS_STEP))),
+        None => Err(ApiError::invalid(
+            "field 'cpu' must be a multiple of 0.05 from 0.05 to 16, or 0 for no limit",
+        )),
+    }
+}
+
 #[derive(Default)]
 struct Custom {
     port: Option<u16>,
     command: Option<Vec<String>>,
+    args: Option<Vec<String>>,
+    health_check: Option<Option<HealthCheck>>,
 }
 
 /// How a custom runtime is started. The container form of the same settings is read when the other is absent.
@@ -133,51 +199,25 @@ fn custom(fields: &mut Fields) -> Result<Custom, ApiError> {
     let runtime = fields.object("customRuntimeConfig")?;
     let container = fields.object("customContainerConfig")?;
     let Some(mut config) = runtime.or(container) else { return Ok(Custom::default()) };
-    let command = config.texts("command")?;
-    let arguments = config.texts("args")?;
-    let command = match (command, arguments) {
-        (None, None) => None,
-        (command, arguments) => Some([command.unwrap_or_default(), arguments.unwrap_or_default()].concat()),
-    };
-    if command.as_ref().is_some_and(|words| words.len() > COMMAND_WORDS_MAX) {
+    let (command, args) = (config.texts("command")?, config.texts("args")?);
+    let words = [&command, &args].into_iter().flatten().map(Vec::len).sum::<usize>();
+    if words > COMMAND_WORDS_MAX {
         return Err(ApiError::invalid(format!(
             "field 'customRuntimeConfig.command' and its args may have {COMMAND_WORDS_MAX} words together"
         )));
     }
-    Ok(Custom { port: config.number("port", 1..=u16::MAX)?, command })
-}
-
-fn package(fields: &mut Fields) -> Result<Option<Package>, ApiError> {
-    let Some(mut code) = fields.object("code")? else { return Ok(None) };
-    let Some(mut encoded) = code.text("zipFile")? else {
-        return Err(match code.text("ossBucketName")? {
-            Some(_) => ApiError::invalid(
-                "field 'code.ossBucketName' is not supported by bide: upload the package with 'code.zipFile'",
-            ),
-            None => code.missing("zipFile"),
-        });
-    };
-    // Encoders that follow MIME break lines.
-    if encoded.contains(['\r', '\n']) {
-        encoded.retain(|character| !matches!(character, '\r' | '\n'));
+    let nul = |words: &Option<Vec<String>>| words.iter().flatten().any(|word| word.contains('\0'));
+    if nul(&command) || nul(&args) {
+        return Err(ApiError::invalid("field 'customRuntimeConfig' contains a NUL character"));
     }
-    if encoded.len() / 4 * 3 > limits::CODE_ZIP_BYTES_MAX + 3 {
-        return Err(ApiError::payload_too_large(limits::CODE_ZIP_BYTES_MAX));
-    }
-    let zip = BASE64
-        .decode(encoded)
-        .map_err(|error| ApiError::invalid(format!("field 'code.zipFile' is not valid base64: {error}")))?;
-    if zip.len() > limits::CODE_ZIP_BYTES_MAX {
-        return Err(ApiError::payload_too_large(limits::CODE_ZIP_BYTES_MAX));
-    }
-    bide_runtime::package::inspect(&zip)
-        .map_err(|error| ApiError::invalid(format!("field 'code.zipFile': {error}")))?;
-    let code = Code {
-        digest: checksum::sha256_hex(&zip),
-        crc64: checksum::crc64(&zip),
-        size_bytes: u64::try_from(zip.len()).expect("the size is bounded"),
-    };
-    Ok(Some(Package { zip: Bytes::from(zip), code }))
+    let health_check =
+        config.object("healthCheckConfig")?.map(|mut check| lifecycle::read_health_check(&mut check));
+    Ok(Custom {
+        port: config.number("port", 1..=u16::MAX)?,
+        command,
+        args,
+        health_check: health_check.transpose()?,
+    })
 }
 
 #[cfg(test)]

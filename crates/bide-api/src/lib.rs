@@ -12,6 +12,7 @@ mod bide_v1;
 mod body;
 mod caught;
 mod checksum;
+mod code_package;
 mod code_url;
 mod destination;
 mod edge;

@@ -7,6 +7,7 @@ mod async_config;
 mod code;
 mod functions;
 mod invoke;
+mod layers;
 mod services;
 mod tasks;
 
@@ -65,6 +66,14 @@ async fn route_management(call: Call<'_>, path: &[&str]) -> Answer {
         (&Method::GET,    ["services", s, "functions", f, "stateful-async-invocations", id]) => tasks::get(call, s, f, id).await,
         (&Method::PUT,    ["services", s, "functions", f, "stateful-async-invocations", id]) => tasks::stop(call, s, f, id).await,
         (&Method::GET,    ["stateful-async-invocation-functions"]) => tasks::list_functions(call).await,
+
+        (&Method::GET,    ["layers"]) => layers::list(call).await,
+        (&Method::POST,   ["layers", l, "versions"]) => layers::publish(call, l).await,
+        (&Method::GET,    ["layers", l, "versions"]) => layers::list_versions(call, l).await,
+        (&Method::GET,    ["layers", l, "versions", v]) => layers::get(call, l, v).await,
+        (&Method::DELETE, ["layers", l, "versions", v]) => layers::delete(call, l, v).await,
+        // The name has slashes, which some clients send as they are.
+        (&Method::GET,    ["layerarn", arn @ ..]) if !arn.is_empty() => layers::get_by_arn(call, &arn.join("/")).await,
 
         _ => Err(call.path_not_supported()),
     }

@@ -24,6 +24,10 @@ pub enum Error {
     ServiceNotEmpty(ServiceName),
     #[error("AsyncConfig for {service}:{function} does not exist.")]
     AsyncConfigNotExists { service: ServiceName, function: FunctionName },
+    #[error("layer '{0}' does not exist")]
+    LayerNotFound(String),
+    #[error("version {version} of layer '{layer}' does not exist")]
+    LayerVersionNotFound { layer: String, version: u32 },
     #[error("stateful async invocation '{0}' does not exist")]
     TaskNotFound(TaskId),
     #[error("stateful async invocation '{0}' already exists")]
@@ -57,6 +61,8 @@ impl Error {
             Self::FunctionExists { .. } => ErrorCode::FunctionAlreadyExists,
             Self::ServiceNotEmpty(_) => ErrorCode::ServiceNotEmpty,
             Self::AsyncConfigNotExists { .. } => ErrorCode::AsyncConfigNotExists,
+            Self::LayerNotFound(_) => ErrorCode::LayerNotFound,
+            Self::LayerVersionNotFound { .. } => ErrorCode::LayerVersionNotFound,
             Self::TaskNotFound(_) => ErrorCode::StatefulAsyncInvocationNotFound,
             Self::TaskExists(_) => ErrorCode::StatefulAsyncInvocationAlreadyExists,
             Self::InvalidArgument(_) => ErrorCode::InvalidArgument,

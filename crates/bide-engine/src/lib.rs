@@ -16,6 +16,7 @@ mod deliver;
 mod dispatch;
 mod error;
 mod invoke;
+mod layers;
 mod maintenance;
 mod options;
 mod packages;
@@ -31,7 +32,7 @@ pub use bide_runtime::{
     AttemptOutcome, AttemptResult, Cancel, Executor, FunctionErrorCause, FunctionErrorKind, Tracing,
 };
 pub use bide_store::{SortOrder, Store, TaskPage, TaskQuery, TaskView};
-pub use catalog::{Listing, Target, Versioned};
+pub use catalog::{Listing, NewLayerVersion, PublishedLayer, Target, Versioned};
 pub use error::Error;
 pub use invoke::{Accepted, AsyncCall, SyncCall};
 pub use options::Options;

@@ -1,7 +1,7 @@
-//! Code packages: kept while a function names them.
+//! Code packages: kept while a function or a layer names them.
 //!
-//! Owns their removal. A package is uploaded before its function is created, so those that came lately are spared. What
-//! a crash leaves without a function is removed at the next start.
+//! Owns their removal. A package is uploaded before what names it is created, so those that came lately are spared. What
+//! a crash leaves without a name is removed at the next start.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -19,7 +19,7 @@ use crate::start::{Engine, Shared};
 pub(crate) struct Uploads(Mutex<HashMap<String, Timestamp>>);
 
 impl Uploads {
-    fn note(&self, digest: &str, now: Timestamp) {
+    pub(crate) fn note(&self, digest: &str, now: Timestamp) {
         self.0.lock().expect("nobody panics while holding the uploads").insert(digest.to_owned(), now);
     }
 
@@ -31,20 +31,24 @@ impl Uploads {
     }
 }
 
-/// Removes the packages that no function names.
+/// Removes the packages that nothing names, and what is unpacked of them.
 pub(crate) async fn prune(shared: &Shared) -> Result<(), StoreError> {
     let mut keep = shared.uploads.since(shared.clock.now().minus(UPLOAD_SPARED));
-    keep.extend(shared.catalog.packages());
-    shared.executor.retain_code(keep.clone()).await;
+    let mut unpacked = shared.catalog.unpacked();
+    // A function that names it may be about to start.
+    unpacked.extend(keep.iter().map(|digest| vec![digest.clone()]));
+    keep.extend(unpacked.iter().flatten().cloned());
+    keep.extend(shared.catalog.layer_packages());
+    shared.executor.retain_code(unpacked).await;
     let removed = shared.store.retain_packages(keep).await?;
     if removed > 0 {
-        tracing::info!(removed, "code packages that no function names any more were removed");
+        tracing::info!(removed, "code packages that nothing names any more were removed");
     }
     Ok(())
 }
 
 impl Engine {
-    /// Keeps a code package, so that a function can name its digest (lower-case hex SHA-256).
+    /// Keeps a code package, so that a function or layer can name its digest (lower-case hex SHA-256).
     ///
     /// # Errors
     /// When it cannot be stored.

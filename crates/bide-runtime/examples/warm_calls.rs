@@ -69,6 +69,7 @@ fn spec(id: u64, runtime: &str, digest: &str, concurrency: u32) -> Arc<FunctionS
         environment: BTreeMap::new(),
         custom_port: 9000,
         custom_command: vec!["node".to_owned(), "/code/server.js".to_owned()],
+        custom_args: Vec::new(),
         health_check: None,
         pre_stop: None,
         pre_freeze: None,

@@ -1,4 +1,5 @@
-//! The environment of an instance (fc-behaviour 7.6).
+//! The environment of an instance (fc-behaviour 7.6; FC "Use layers" for `PATH` and
+//! `LD_LIBRARY_PATH`).
 //!
 //! Owns the list of injected variables. The server's own environment is never passed on, and a variable of the user
 //! with the reserved prefix is dropped, so an `FC_` variable always says the truth.
@@ -17,7 +18,14 @@ pub(crate) fn of(start: &Start<'_>) -> Vec<(OsString, OsString)> {
     let mut env: Vec<(OsString, OsString)> = Vec::with_capacity(24 + function.environment.len());
     let mut set = |name: &str, value: &str| env.push((name.into(), value.into()));
     let scratch = start.scratch_dir.to_string_lossy();
-    set("PATH", start.search_path);
+    match start.layers_dir.filter(|_| function.runtime.kind() != RuntimeKind::Custom) {
+        Some(layers) => {
+            let layers = layers.to_string_lossy();
+            set("PATH", &format!("{layers}/bin:{}", start.search_path));
+            set("LD_LIBRARY_PATH", &format!("{layers}/lib"));
+        }
+        None => set("PATH", start.search_path),
+    }
     set("LANG", "C.UTF-8");
     set("HOME", &scratch);
     set("TMPDIR", &scratch);

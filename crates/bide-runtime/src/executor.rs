@@ -171,9 +171,6 @@ impl Default for Cancel {
 
 /// Runs attempts, within caps.
 pub trait Executor: Send + Sync + 'static {
-    /// Slots that could be taken right now for this function: idle ones and those of instances that may be started.
-    fn capacity(&self, spec: &FunctionSpec) -> usize;
-
     /// Takes one slot without waiting; `None` when there is none. The capacity hook is called later for every function
     /// that was refused.
     fn try_reserve(&self, spec: &Arc<FunctionSpec>) -> Option<Box<dyn Slot>>;
@@ -190,8 +187,9 @@ pub trait Executor: Send + Sync + 'static {
     /// The function was replaced or deleted: its present instances finish what they run and take nothing new.
     fn retire(&self, function: FunctionId);
 
-    /// Forgets the unpacked code of packages other than `digests`, unless an instance still runs it.
-    fn retain_code(&self, digests: Vec<String>) -> BoxFuture<'_, ()>;
+    /// Forgets what is unpacked of packages, unless it is in `used` or an instance runs on it. Each item is what is
+    /// unpacked together: the code of a function, or all its layers in their order.
+    fn retain_code(&self, used: Vec<Vec<String>>) -> BoxFuture<'_, ()>;
 
     /// Stops every instance; resolves when all processes are gone. Afterwards nothing can be reserved.
     fn shutdown(&self) -> BoxFuture<'_, ()>;

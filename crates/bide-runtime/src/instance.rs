@@ -56,6 +56,7 @@ pub(crate) struct Instance {
     _process: Process,
     _scratch: Scratch,
     _code: CodeDir,
+    _layers: Option<CodeDir>,
 }
 
 /// The verdict on one attempt.
@@ -100,14 +101,24 @@ impl Instance {
         let system = |what: &str, error: &dyn std::error::Error| {
             StartFailure::System(format!("{what}: {}", with_causes(error)))
         };
-        let code = surroundings.code.directory(&spec.function.code.digest).await;
+        let function = &spec.function;
+        let code = surroundings.code.directory(std::slice::from_ref(&function.code.digest)).await;
         let code = code.map_err(|error| system("code package", &error))?;
+        let layers = match function.layers.as_slice() {
+            [] => None,
+            layers => {
+                let packages: Vec<String> = layers.iter().map(|layer| layer.digest.clone()).collect();
+                let layers = surroundings.code.directory(&packages).await;
+                Some(layers.map_err(|error| system("layers", &error))?)
+            }
+        };
         let scratch = Scratch::create(surroundings.scratch_root.join(id.as_str()))
             .map_err(|error| system("scratch directory", &error))?;
         let start = Start {
             spec,
             instance: id,
             code_dir: &code,
+            layers_dir: layers.as_ref().map(|directory| directory.as_path()),
             scratch_dir: scratch.path(),
             logs,
             launcher: &*surroundings.launcher,
@@ -129,6 +140,7 @@ impl Instance {
             _process: process,
             _scratch: scratch,
             _code: code,
+            _layers: layers,
         };
         instance.initialize().await?;
         Ok(instance)

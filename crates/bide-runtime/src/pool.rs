@@ -318,10 +318,6 @@ impl Drop for Shared {
 }
 
 impl Executor for Pools {
-    fn capacity(&self, spec: &FunctionSpec) -> usize {
-        self.shared.book().capacity(spec, self.shared.now())
-    }
-
     fn try_reserve(&self, spec: &Arc<FunctionSpec>) -> Option<Box<dyn Slot>> {
         self.shared.try_reserve(spec).map(|slot| Box::new(slot) as Box<dyn Slot>)
     }
@@ -346,10 +342,10 @@ impl Executor for Pools {
         self.shared.act(actions);
     }
 
-    fn retain_code(&self, digests: Vec<String>) -> BoxFuture<'_, ()> {
+    fn retain_code(&self, used: Vec<Vec<String>>) -> BoxFuture<'_, ()> {
         let surroundings = Arc::clone(&self.shared.surroundings);
         Box::pin(async move {
-            let retain = move || surroundings.code.retain(&digests.into_iter().collect());
+            let retain = move || surroundings.code.retain(&used);
             if let Ok(Err(error)) = tokio::task::spawn_blocking(retain).await {
                 tracing::warn!(%error, "unpacked code could not be removed");
             }

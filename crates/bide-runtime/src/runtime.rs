@@ -133,6 +133,8 @@ pub(crate) struct Start<'a> {
     pub(crate) spec: &'a FunctionSpec,
     pub(crate) instance: &'a InstanceId,
     pub(crate) code_dir: &'a Path,
+    /// The function's layers unpacked together, if it has any: what `/opt` is to show.
+    pub(crate) layers_dir: Option<&'a Path>,
     /// Private, writable, removed after the instance.
     pub(crate) scratch_dir: &'a Path,
     pub(crate) logs: &'a Arc<Logs>,

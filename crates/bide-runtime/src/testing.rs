@@ -121,12 +121,6 @@ impl Shared {
 }
 
 impl Executor for FakeExecutor {
-    fn capacity(&self, spec: &FunctionSpec) -> usize {
-        let state = self.shared.lock();
-        let busy = state.busy.get(&spec.function.id).copied().unwrap_or(0);
-        if state.closed { 0 } else { state.slots_per_function.saturating_sub(busy) }
-    }
-
     fn try_reserve(&self, spec: &Arc<FunctionSpec>) -> Option<Box<dyn Slot>> {
         self.shared.take(spec).map(|slot| Box::new(slot) as Box<dyn Slot>)
     }
@@ -161,7 +155,7 @@ impl Executor for FakeExecutor {
 
     fn retire(&self, _function: FunctionId) {}
 
-    fn retain_code(&self, _digests: Vec<String>) -> BoxFuture<'_, ()> {
+    fn retain_code(&self, _used: Vec<Vec<String>>) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
 

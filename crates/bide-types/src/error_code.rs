@@ -37,6 +37,8 @@ error_codes! {
     InternalServerError = 500,
     InvalidAccessKeyID = 403,
     InvalidArgument = 400,
+    LayerNotFound = 404,
+    LayerVersionNotFound = 404,
     LimitExceededError = 400,
     MissingRequiredHeader = 400,
     PathNotSupported = 400,

@@ -12,5 +12,5 @@ pub mod time;
 
 pub use error_code::ErrorCode;
 pub use ids::{AccountId, FunctionId, InstanceId, InvocationId, RequestId, TaskId};
-pub use names::{FunctionName, NameError, Qualifier, ServiceName};
+pub use names::{FunctionName, LayerName, NameError, Qualifier, ServiceName};
 pub use time::Timestamp;

@@ -57,6 +57,21 @@ pub const MEMORY_MB_DEFAULT: u32 = 512;
 /// Sizes of the private `/tmp`, in MB (FC "Limits").
 pub const DISK_MB_DEFAULT: u32 = 512;
 pub const DISK_MB_LARGE: u32 = 10 * 1024;
+/// CPU time of an instance, in thousandths of a core (FC "Limits": 0.05 to 16 vCPU in steps of 0.05).
+pub const CPU_MILLIS_MIN: u32 = 50;
+pub const CPU_MILLIS_MAX: u32 = 16_000;
+pub const CPU_MILLIS_STEP: u32 = 50;
+/// Time of a pre-stop or pre-freeze hook, in seconds (FC "Limits"); the default is that of the initializer.
+pub const HOOK_TIMEOUT_SECONDS_MAX: u32 = 90;
+pub const HOOK_TIMEOUT_SECONDS_DEFAULT: u32 = 3;
+/// Layers of one function (FC "Use layers").
+pub const LAYERS_PER_FUNCTION_MAX: usize = 5;
+/// Layers of one account, those without a version left included, and versions of a layer; bound the catalog that is
+/// held in memory.
+pub const LAYERS_PER_ACCOUNT_MAX: usize = 1000;
+pub const VERSIONS_PER_LAYER_MAX: usize = 100;
+/// Instances that a configuration may ask to keep ready, or allow; the caps of the server hold beside it.
+pub const CONFIGURED_INSTANCES_MAX: u32 = 10_000;
 /// Processes and threads of one instance (FC "Limits").
 pub const INSTANCE_PROCESSES_MAX: u32 = 1024;
 /// Requests that one instance may serve at once (FC "Configure instance concurrency").

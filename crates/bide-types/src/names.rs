@@ -1,4 +1,4 @@
-//! Names that a caller chooses: services, functions, qualifiers.
+//! Names that a caller chooses: services, functions, layers, qualifiers.
 //!
 //! Owns the one rule for all of them (FC "CreateFunction"): a letter or underscore, then letters, digits,
 //! underscore or hyphen, 1 to 128 characters. A qualifier may also be a version number.
@@ -107,6 +107,10 @@ text_newtype!(
 text_newtype!(
     /// Name of a function; unique within its service.
     FunctionName, "function name", is_name
+);
+text_newtype!(
+    /// Name of a layer; unique within its account.
+    LayerName, "layer name", is_name
 );
 text_newtype!(
     /// What a call is addressed to: `LATEST`, a version number, or an alias.

@@ -1,4 +1,4 @@
-//! Control objects: services, functions and their asynchronous invocation configuration.
+//! Control objects: services, functions and their configurations, layers.
 //!
 //! Owns their fields and defaults, in the form in which the catalog stores them (JSON, see
 //! `docs/storage-format.md`): a field may be added with a default, never renamed or given another meaning.
@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
-use crate::{AccountId, FunctionId, FunctionName, Qualifier, ServiceName, Timestamp};
+use crate::{AccountId, FunctionId, FunctionName, LayerName, Qualifier, ServiceName, Timestamp};
 
 /// Groups functions (API generations 2016-08-15 and 2021-04-06).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,8 +44,11 @@ pub struct Function {
     pub instance_concurrency: u32,
     pub environment: BTreeMap<String, String>,
     pub custom_port: u16,
-    /// Command and arguments of a custom runtime; empty means `/code/bootstrap`.
+    /// Start command of a custom runtime; with empty arguments, empty means `/code/bootstrap`.
     pub custom_command: Vec<String>,
+    /// Follow the command.
+    #[serde(default)]
+    pub custom_args: Vec<String>,
     /// Health check of a custom runtime.
     #[serde(default)]
     pub health_check: Option<HealthCheck>,
@@ -55,7 +58,7 @@ pub struct Function {
     /// Called before an idle instance is frozen.
     #[serde(default)]
     pub pre_freeze: Option<LifecycleHook>,
-    /// Unpacked one after the other under `/opt`.
+    /// Unpacked together under `/opt`; where two have the same file, the first in the list wins (FC "Use layers").
     #[serde(default)]
     pub layers: Vec<LayerReference>,
     /// Size of the private `/tmp`, in MB.
@@ -111,6 +114,33 @@ pub struct LayerReference {
     pub arn: String,
     /// Digest of its package, as in [`Code::digest`].
     pub digest: String,
+    /// Size of its files.
+    #[serde(default)]
+    pub unpacked_bytes: u64,
+}
+
+/// A layer: numbered versions of a package that functions share under `/opt`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    pub account: AccountId,
+    pub name: LayerName,
+    /// Number of the newest version ever published; a number is never given twice, also after a deletion.
+    pub last_version: u32,
+    /// Those that exist, in the order of their numbers.
+    pub versions: Vec<LayerVersion>,
+}
+
+/// One version of a [`Layer`]; never changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerVersion {
+    pub version: u32,
+    pub description: String,
+    /// Kept and returned; a function of another runtime may use the layer all the same.
+    pub compatible_runtimes: Vec<String>,
+    pub code: Code,
+    /// Size of its files.
+    pub unpacked_bytes: u64,
+    pub created_at: Timestamp,
 }
 
 /// Identity and size of a code package.
@@ -198,6 +228,24 @@ pub struct AsyncInvokeConfig {
     pub on_failure: Option<String>,
     pub created_at: Timestamp,
     pub modified_at: Timestamp,
+}
+
+/// Instances that are kept ready for one function and qualifier (FC "ProvisionConfig").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvisionConfig {
+    pub function: FunctionId,
+    pub qualifier: Qualifier,
+    /// At least 1: a target of 0 is no configuration.
+    pub target: u32,
+}
+
+/// Most instances of one function and qualifier beside those kept ready (FC "OnDemandConfig").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnDemandConfig {
+    pub function: FunctionId,
+    pub qualifier: Qualifier,
+    /// 0 allows none.
+    pub instances_max: u32,
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 use serde_json::{Value, json};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
 use super::*;
+use crate::checksum;
 
 fn read_json(json: &Value) -> Result<FunctionFields, ApiError> {
     read(&mut Fields::parse(json.to_string().as_bytes()).expect("an object"))
@@ -15,7 +19,7 @@ fn refusal(json: &Value) -> String {
 
 #[test]
 fn what_is_not_sent_stays_unsaid() {
-    let fields = read_json(&json!({"layers": ["x"], "timeout": null})).expect("valid");
+    let fields = read_json(&json!({"unknown": ["x"], "timeout": null})).expect("valid");
     assert!(fields.timeout_seconds.is_none() && fields.package.is_none() && fields.environment.is_none());
 }
 
@@ -81,13 +85,97 @@ fn a_custom_runtime_is_described_by_command_arguments_and_port() {
         "customRuntimeConfig": {"command": ["node"], "args": ["a.js"], "port": 8080}
     }))
     .expect("valid");
-    assert_eq!(fields.custom_command.as_deref(), Some(&["node".to_owned(), "a.js".to_owned()][..]));
+    assert_eq!(fields.custom_command.as_deref(), Some(&["node".to_owned()][..]));
+    assert_eq!(fields.custom_args.as_deref(), Some(&["a.js".to_owned()][..]));
     assert_eq!(fields.custom_port, Some(8080));
     let fields = read_json(&json!({"caPort": 9001, "customContainerConfig": {"port": 8080}})).expect("valid");
     assert_eq!((fields.custom_port, fields.custom_command), (Some(9001), None));
     assert!(
         refusal(&json!({"customRuntimeConfig": {"command": "x"}})).contains("customRuntimeConfig.command")
     );
+}
+
+#[test]
+fn hooks_have_bounds_and_go_when_their_handler_is_empty() {
+    let hooks = |config| read_json(&json!({"instanceLifecycleConfig": config}));
+    let fields =
+        hooks(json!({"preStop": {"handler": "index.stop", "timeout": 90}, "preFreeze": {}})).expect("valid");
+    let stop = LifecycleHook { handler: "index.stop".to_owned(), timeout_seconds: 90 };
+    assert_eq!((fields.pre_stop, fields.pre_freeze), (Some(Some(stop)), Some(None)));
+    let fields = hooks(json!({"preStop": {"handler": "a.b"}})).expect("valid");
+    let default = limits::HOOK_TIMEOUT_SECONDS_DEFAULT;
+    assert_eq!(fields.pre_stop.flatten().map(|hook| hook.timeout_seconds), Some(default));
+    assert_eq!(fields.pre_freeze, None);
+    let message =
+        refusal(&json!({"instanceLifecycleConfig": {"preFreeze": {"handler": "a.b", "timeout": 91}}}));
+    assert!(message.contains("'instanceLifecycleConfig.preFreeze.timeout'"), "{message}");
+}
+
+#[test]
+fn a_health_check_has_defaults_and_bounds() {
+    let check = json!({"httpGetUrl": "/ready?now=1", "initialDelaySeconds": 5, "successThreshold": 2});
+    for body in [
+        json!({"customHealthCheckConfig": check}),
+        json!({"customRuntimeConfig": {"healthCheckConfig": check}}),
+    ] {
+        let expected = HealthCheck {
+            path: "/ready?now=1".to_owned(),
+            initial_delay_seconds: 5,
+            period_seconds: 3,
+            timeout_seconds: 1,
+            failure_threshold: 3,
+            success_threshold: 2,
+        };
+        assert_eq!(read_json(&body).expect("valid").health_check, Some(Some(expected)));
+    }
+    let fields = read_json(&json!({"customHealthCheckConfig": {"httpGetUrl": ""}})).expect("valid");
+    assert_eq!(fields.health_check, Some(None));
+    for (field, value) in [
+        ("httpGetUrl", json!("ready")),
+        ("httpGetUrl", json!("/a b")),
+        ("initialDelaySeconds", json!(121)),
+        ("periodSeconds", json!(0)),
+        ("timeoutSeconds", json!(4)),
+        ("failureThreshold", json!(121)),
+        ("successThreshold", json!(0)),
+    ] {
+        let mut check = json!({"httpGetUrl": "/"});
+        check[field] = value;
+        let message = refusal(&json!({"customHealthCheckConfig": check}));
+        assert!(message.contains(field), "{message}");
+    }
+}
+
+#[test]
+fn disk_and_cpu_come_in_steps() {
+    for size in [512, 10_240] {
+        assert_eq!(read_json(&json!({"diskSize": size})).expect("valid").disk_mb, Some(size));
+    }
+    for (cores, millis) in
+        [(json!(0.05), Some(50)), (json!(0.35), Some(350)), (json!(16), Some(16_000)), (json!(0), None)]
+    {
+        assert_eq!(read_json(&json!({"cpu": cores})).expect("valid").cpu_millis, Some(millis), "{cores}");
+    }
+    for bad in [json!({"diskSize": 0}), json!({"diskSize": 1024})] {
+        assert!(refusal(&bad).contains("'diskSize'"));
+    }
+    for cores in [json!(0.03), json!(0.051), json!(16.05), json!(-1), json!("1")] {
+        assert!(refusal(&json!({"cpu": cores})).contains("'cpu'"), "{cores}");
+    }
+}
+
+#[test]
+fn what_would_do_nothing_is_refused() {
+    for bad in [
+        json!({"gpuMemorySize": 16_384}),
+        json!({"instanceType": "fc.gpu.tesla.1"}),
+        json!({"customDNS": {}}),
+    ] {
+        refusal(&bad);
+    }
+    assert!(read_json(&json!({"gpuMemorySize": 0, "instanceType": "e1", "customDNS": null})).is_ok());
+    assert!(refusal(&json!({"layers": vec!["x"; 6]})).contains("'layers'"));
+    assert!(refusal(&json!({"customRuntimeConfig": {"args": ["a\0"]}})).contains("NUL"));
 }
 
 #[test]

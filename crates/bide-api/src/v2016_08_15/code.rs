@@ -18,8 +18,13 @@ pub(super) async fn get(call: Call<'_>, segment: &str, function: &str) -> Answer
     let (service, qualifier) = service_and_qualifier(segment)?;
     let target = call.state.engine.resolve(call.account(), service, function, &qualifier)?;
     let code = &target.function().code;
+    Ok(reply::json(&CodeBody { url: url(&call, &code.digest), checksum: code.crc64.to_string() }))
+}
+
+/// A link for the caller to the package `digest`.
+pub(super) fn url(call: &Call<'_>, digest: &str) -> String {
     let host = call.head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let base = call.state.address.base_url(host);
-    let path = code_url::path(call.caller, &code.digest, call.state.clock.now());
-    Ok(reply::json(&CodeBody { url: format!("{base}{path}"), checksum: code.crc64.to_string() }))
+    let path = code_url::path(call.caller, digest, call.state.clock.now());
+    format!("{base}{path}")
 }

@@ -1,5 +1,7 @@
 //! Functions: create, get, update, delete, list.
 
+mod body;
+
 use std::collections::BTreeMap;
 
 use bide_engine::Engine;
@@ -16,37 +18,7 @@ use crate::function_fields::{self, FunctionFields};
 use crate::path::service_and_qualifier;
 use crate::query::Query;
 use crate::reply;
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FunctionBody<'a> {
-    function_id: String,
-    function_name: &'a str,
-    description: &'a str,
-    runtime: &'a str,
-    handler: &'a str,
-    initializer: &'a str,
-    initialization_timeout: u32,
-    timeout: u32,
-    memory_size: u32,
-    instance_concurrency: u32,
-    environment_variables: &'a BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ca_port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    custom_runtime_config: Option<CustomRuntimeBody<'a>>,
-    code_size: u64,
-    code_checksum: String,
-    created_time: String,
-    last_modified_time: String,
-}
-
-#[derive(Serialize)]
-struct CustomRuntimeBody<'a> {
-    command: &'a [String],
-    args: [&'a str; 0],
-    port: u16,
-}
+use body::FunctionBody;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,36 +26,6 @@ struct FunctionList<'a> {
     functions: Vec<FunctionBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_token: Option<String>,
-}
-
-impl<'a> From<&'a Function> for FunctionBody<'a> {
-    fn from(function: &'a Function) -> Self {
-        let custom = function.runtime.kind() == RuntimeKind::Custom;
-        let port = function.custom_port;
-        Self {
-            function_id: function.id.to_string(),
-            function_name: function.name.as_str(),
-            description: &function.description,
-            runtime: function.runtime.name(),
-            handler: &function.handler,
-            initializer: function.initializer.as_deref().unwrap_or(""),
-            initialization_timeout: function.initialization_timeout_seconds,
-            timeout: function.timeout_seconds,
-            memory_size: function.memory_mb,
-            instance_concurrency: function.instance_concurrency,
-            environment_variables: &function.environment,
-            ca_port: custom.then_some(port),
-            custom_runtime_config: custom.then_some(CustomRuntimeBody {
-                command: &function.custom_command,
-                args: [],
-                port,
-            }),
-            code_size: function.code.size_bytes,
-            code_checksum: function.code.crc64.to_string(),
-            created_time: function.created_at.to_rfc3339(),
-            last_modified_time: function.modified_at.to_rfc3339(),
-        }
-    }
 }
 
 pub(super) async fn create(mut call: Call<'_>, service: &str) -> Answer {
@@ -167,6 +109,7 @@ fn new_function(
         environment: BTreeMap::new(),
         custom_port: limits::CUSTOM_RUNTIME_PORT_DEFAULT,
         custom_command: Vec::new(),
+        custom_args: Vec::new(),
         health_check: None,
         pre_stop: None,
         pre_freeze: None,
@@ -201,9 +144,29 @@ async fn apply(said: FunctionFields, function: &mut Function, engine: &Engine) -
     set(&mut function.environment, said.environment);
     set(&mut function.custom_port, said.custom_port);
     set(&mut function.custom_command, said.custom_command);
+    set(&mut function.custom_args, said.custom_args);
+    set(&mut function.health_check, said.health_check);
+    set(&mut function.pre_stop, said.pre_stop);
+    set(&mut function.pre_freeze, said.pre_freeze);
+    set(&mut function.disk_mb, said.disk_mb);
+    set(&mut function.cpu_millis, said.cpu_millis);
+    if let Some(layers) = said.layers {
+        function.layers = engine.layers_named(&function.account, &layers)?;
+    }
+    check_together(function)?;
     if let Some(package) = said.package {
         engine.put_package(package.code.digest.clone(), package.zip).await?;
         function.code = package.code;
+    }
+    Ok(())
+}
+
+/// What no field can tell alone.
+fn check_together(function: &Function) -> Result<(), ApiError> {
+    if function.health_check.is_some() && function.runtime.kind() != RuntimeKind::Custom {
+        return Err(ApiError::invalid(
+            "field 'customHealthCheckConfig' is for custom runtimes: an empty 'httpGetUrl' takes it away",
+        ));
     }
     Ok(())
 }

@@ -13,12 +13,12 @@ const FUNCTIONS: &str = "/2016-08-15/services/s/functions";
 #[tokio::test]
 async fn a_function_is_created_with_defaults_and_read_back() {
     let edge = Edge::new().await;
-    let created = edge.create_function(json!({"functionName": "h", "layers": ["x"], "timeout": null})).await;
+    let created = edge.create_function(json!({"functionName": "h", "unknown": ["x"], "timeout": null})).await;
     let function = created.json();
     let expected = json!({
         "functionName": "h", "description": "", "runtime": "python3.9", "handler": "index.handler",
         "initializer": "", "initializationTimeout": 3, "timeout": 3, "memorySize": 512,
-        "instanceConcurrency": 1, "environmentVariables": {},
+        "instanceConcurrency": 1, "environmentVariables": {}, "layers": [], "diskSize": 512,
         "createdTime": "2024-01-01T00:00:00Z", "lastModifiedTime": "2024-01-01T00:00:00Z",
     });
     for (field, value) in expected.as_object().expect("an object") {
@@ -62,8 +62,46 @@ async fn a_custom_runtime_shows_how_it_is_started() {
         .await
         .json();
     assert_eq!(function["caPort"], 8080);
-    let expected = json!({"command": ["node", "server.js"], "args": [], "port": 8080});
+    let expected = json!({"command": ["node"], "args": ["server.js"], "port": 8080});
     assert_eq!(function["customRuntimeConfig"], expected);
+}
+
+#[tokio::test]
+async fn settings_of_instances_are_shown_and_stay_until_they_are_changed() {
+    let edge = Edge::new().await;
+    let settings = json!({
+        "instanceLifecycleConfig": {
+            "preStop": {"handler": "index.stop", "timeout": 10}, "preFreeze": {"handler": "index.freeze", "timeout": 3}
+        },
+        "customHealthCheckConfig": {
+            "httpGetUrl": "/up", "initialDelaySeconds": 1, "periodSeconds": 2, "timeoutSeconds": 3,
+            "failureThreshold": 4, "successThreshold": 5
+        },
+        "diskSize": 10_240, "cpu": 0.35,
+    });
+    let mut create = settings.clone();
+    (create["functionName"], create["runtime"]) = (json!("h"), json!("custom"));
+    let created = edge.create_function(create).await.json();
+    let function = format!("{FUNCTIONS}/h");
+    let kept = edge.put(&function, json!({"timeout": 9})).await.json();
+    for body in [&created, &kept, &edge.get(&function).await.json()] {
+        for (field, value) in settings.as_object().expect("an object") {
+            assert_eq!(&body[field], value);
+        }
+    }
+    let without = json!({
+        "instanceLifecycleConfig": {"preStop": {"handler": ""}}, "customHealthCheckConfig": {}, "cpu": 0, "diskSize": 512
+    });
+    let changed = edge.put(&function, without).await.json();
+    assert_eq!(
+        changed["instanceLifecycleConfig"],
+        json!({"preFreeze": {"handler": "index.freeze", "timeout": 3}})
+    );
+    assert_eq!((&changed["customHealthCheckConfig"], &changed["cpu"]), (&Value::Null, &Value::Null));
+    assert_eq!(changed["diskSize"], 512);
+    let check = json!({"customHealthCheckConfig": {"httpGetUrl": "/"}});
+    let message = edge.put(FUNCTION, check).await.error(400, "InvalidArgument");
+    assert!(message.contains("custom runtimes"), "{message}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod fixture;
 mod functions;
 mod invoke_async;
 mod invoke_sync;
+mod layers;
 mod requests;
 mod services;
 mod tasks;

@@ -19,3 +19,21 @@ fn other_targets_are_refused_with_advice() {
     }
     assert!(matches!(parse("acs:fc:r:a:services/1/functions/f"), Err(ArnError::Name(_))));
 }
+
+#[test]
+fn versions_of_layers_are_read_and_nothing_else() {
+    let arn = parse_layer("acs:fc:::layers/common/versions/3").expect("valid");
+    assert_eq!((arn.account.as_ref(), arn.version), (None, 3));
+    let account = AccountId::new("10001").expect("valid");
+    let text = format_layer("local", &account, &arn.layer, 3);
+    assert_eq!(parse_layer(&text), Ok(LayerArn { account: Some(account), ..arn }));
+    for text in [
+        "",
+        "common#3",
+        "acs:fc:r:a:layers/x",
+        "acs:fc:r:a:layers/1/versions/1",
+        "acs:fc:::layers/x/versions/x",
+    ] {
+        assert!(parse_layer(text).is_err(), "{text}");
+    }
+}

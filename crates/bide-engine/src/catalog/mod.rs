@@ -1,4 +1,4 @@
-//! Services, functions and asynchronous configurations: what a call is resolved against.
+//! Services, functions, their configurations, and layers: what a call is resolved against.
 //!
 //! Owns the in-memory view of all control objects, and their changes: an object is changed in the store first and in
 //! the view after the commit, so a crash in between shows the new object after the restart. Never changes an object
@@ -6,6 +6,7 @@
 
 pub(crate) mod async_config;
 mod function;
+mod layer;
 mod retired;
 mod service;
 mod stored;
@@ -22,6 +23,7 @@ use bide_types::{AccountId, FunctionId, Qualifier};
 
 use crate::batcher::Batcher;
 use crate::error::Error;
+pub use layer::{NewLayerVersion, PublishedLayer};
 use view::View;
 
 /// A control object and the revision to name when changing it.
@@ -64,6 +66,7 @@ pub(crate) struct FunctionEntry {
 
 pub(crate) struct Catalog {
     batcher: Batcher,
+    region: String,
     view: Arc<RwLock<View>>,
     /// Serialises changes, so that a check and the change it allows are not interleaved with another.
     changing: Arc<tokio::sync::Mutex<()>>,
@@ -98,12 +101,12 @@ impl Catalog {
     /// # Errors
     /// When the store cannot be read, or holds an object that cannot be understood.
     pub(crate) async fn load(store: &dyn Store, batcher: Batcher, region: String) -> Result<Self, LoadError> {
-        let mut view = View::new(region);
+        let mut view = View::new(region.clone());
         for (key, object) in store.controls().await? {
             view.load(&key, &object)?;
         }
         view.link();
-        Ok(Self { batcher, view: Arc::new(RwLock::new(view)), changing: Arc::default() })
+        Ok(Self { batcher, region, view: Arc::new(RwLock::new(view)), changing: Arc::default() })
     }
 
     /// Finds what a call is addressed to.
@@ -131,9 +134,25 @@ impl Catalog {
         self.view().by_id.get(&function).map(|entry| entry.function.value.account.clone())
     }
 
-    /// Digests of all code packages in use.
-    pub(crate) fn packages(&self) -> Vec<String> {
-        self.view().by_id.values().map(|entry| entry.function.value.code.digest.clone()).collect()
+    /// What functions unpack: the code of each, and its layers together.
+    pub(crate) fn unpacked(&self) -> Vec<Vec<String>> {
+        let view = self.view();
+        let functions = view.by_id.values().map(|entry| &entry.function.value);
+        functions
+            .flat_map(|function| {
+                let layers = function.layers.iter().map(|layer| layer.digest.clone()).collect();
+                [vec![function.code.digest.clone()], layers]
+            })
+            .filter(|packages| !packages.is_empty())
+            .collect()
+    }
+
+    /// Digests of the packages of all layer versions.
+    pub(crate) fn layer_packages(&self) -> Vec<String> {
+        let view = self.view();
+        let versions =
+            view.layers.values().flat_map(BTreeMap::values).flat_map(|layer| &layer.value.versions);
+        versions.map(|version| version.code.digest.clone()).collect()
     }
 
     fn view(&self) -> std::sync::RwLockReadGuard<'_, View> {

@@ -1,11 +1,11 @@
 //! Keys and stored form of control objects.
 //!
-//! Owns the key scheme (`service/…`, `function/…`, `async/…`, `retired/…`, `sequence/function`) and the JSON form, which carries
+//! Owns the key scheme (`service/…`, `function/…`, `async/…`, `layer/…`, `retired/…`, `sequence/function`) and the JSON form, which carries
 //! its version. A version or kind that is not known is an error, never skipped.
 
 use bide_store::ControlKey;
 use bide_types::resource::AsyncInvokeConfig;
-use bide_types::{AccountId, FunctionId, FunctionName, Qualifier, ServiceName};
+use bide_types::{AccountId, FunctionId, FunctionName, LayerName, Qualifier, ServiceName};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,10 @@ pub(super) fn async_config_key(function: FunctionId, qualifier: &Qualifier) -> C
 
 pub(super) fn config_key_of(config: &AsyncInvokeConfig) -> ControlKey {
     async_config_key(config.function, &config.qualifier)
+}
+
+pub(super) fn layer_key(account: &AccountId, name: &LayerName) -> ControlKey {
+    ControlKey::new(&["layer", account.as_str(), name.as_str()])
 }
 
 pub(super) fn retired_key(function: FunctionId) -> ControlKey {

@@ -9,8 +9,8 @@ use bide_core::{Policy, PolicyTable};
 use bide_runtime::FunctionSpec;
 use bide_store::{ControlKey, ControlObject};
 use bide_types::limits::{EVENT_AGE_DEFAULT, RETRY_ATTEMPTS_DEFAULT};
-use bide_types::resource::{AsyncInvokeConfig, Function, Service};
-use bide_types::{AccountId, FunctionId, FunctionName, Qualifier, ServiceName};
+use bide_types::resource::{AsyncInvokeConfig, Function, Layer, Service};
+use bide_types::{AccountId, FunctionId, FunctionName, LayerName, Qualifier, ServiceName};
 
 use super::retired::{Retired, RetiredEntry};
 use super::stored::{decode, function_sequence_key};
@@ -23,6 +23,7 @@ pub(super) struct View {
     region: String,
     pub(super) accounts: HashMap<AccountId, BTreeMap<ServiceName, ServiceEntry>>,
     pub(super) by_id: HashMap<FunctionId, Arc<FunctionEntry>>,
+    pub(super) layers: HashMap<AccountId, BTreeMap<LayerName, Versioned<Layer>>>,
     pub(super) retired: HashMap<FunctionId, RetiredEntry>,
     /// Last function id given, and the revision of the object that holds it.
     pub(super) sequence: Option<(u64, u64)>,
@@ -57,6 +58,10 @@ impl View {
             Some("async") => {
                 let config = decode(&object.value).map_err(damaged)?;
                 self.loading.push(Versioned { value: Arc::new(config), revision });
+            }
+            Some("layer") => {
+                let layer: Layer = decode(&object.value).map_err(damaged)?;
+                self.put_layer(Versioned { value: Arc::new(layer), revision });
             }
             Some("retired") => {
                 let retired: Retired = decode(&object.value).map_err(damaged)?;
@@ -113,6 +118,11 @@ impl View {
         if let Some(services) = self.accounts.get_mut(account) {
             services.remove(name);
         }
+    }
+
+    pub(super) fn put_layer(&mut self, layer: Versioned<Layer>) {
+        let layers = self.layers.entry(layer.value.account.clone()).or_default();
+        layers.insert(layer.value.name.clone(), layer);
     }
 
     pub(super) fn put_function(&mut self, function: Versioned<Function>) {

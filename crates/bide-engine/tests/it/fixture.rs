@@ -130,6 +130,7 @@ impl Fixture {
             environment: BTreeMap::new(),
             custom_port: 9000,
             custom_command: Vec::new(),
+            custom_args: Vec::new(),
             health_check: None,
             pre_stop: None,
             pre_freeze: None,

@@ -22,7 +22,7 @@ use std::time::Duration;
 use bide_types::{AccountId, FunctionId, Qualifier};
 
 use crate::executor::{ExecutorStats, FunctionSpec, Throttled};
-use members::{Member, Pool, concurrency};
+use members::{Member, Pool};
 
 /// Longest line of synchronous calls of one function and qualifier.
 const WAITERS_MAX: usize = 10_000;
@@ -127,23 +127,6 @@ impl<I: Clone, W> Book<I, W> {
             refused: HashSet::new(),
             closed: false,
         }
-    }
-
-    /// Slots that [`Book::take`] would give one after another.
-    pub(crate) fn capacity(&self, spec: &FunctionSpec, now: Duration) -> usize {
-        if self.closed {
-            return 0;
-        }
-        let key = Key::of(spec);
-        let concurrency = concurrency(spec);
-        let Some(pool) = self.pools.get(&key) else {
-            return self.growth(&key, &spec.function.account, now) * concurrency;
-        };
-        if !pool.waiters.is_empty() {
-            return 0;
-        }
-        let free: usize = pool.members.iter().map(|member| pool.free_slots(member)).sum();
-        free + self.growth(&key, &pool.account, now) * concurrency
     }
 
     /// Takes a slot now, of the most recently used member that has one, or of a new one.

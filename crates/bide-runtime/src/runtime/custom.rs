@@ -29,11 +29,11 @@ pub(super) struct Custom;
 impl Custom {
     async fn start_server(&self, start: &Start<'_>) -> Result<Live, StartFailure> {
         let function = &start.spec.function;
-        let argv = if function.custom_command.is_empty() {
-            vec![bootstrap(start.code_dir)?.into()]
-        } else {
-            function.custom_command.iter().map(|part| in_code_dir(part, start.code_dir).into()).collect()
-        };
+        let words = function.custom_command.iter().chain(&function.custom_args);
+        let mut argv: Vec<_> = words.map(|word| in_code_dir(word, start.code_dir).into()).collect();
+        if argv.is_empty() {
+            argv.push(bootstrap(start.code_dir)?.into());
+        }
         let port = port(start)?;
         let extra = vec![
             ("FC_SERVER_PORT".to_owned(), port.to_string()),

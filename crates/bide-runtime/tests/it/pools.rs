@@ -39,7 +39,6 @@ async fn hang(world: &Arc<World>, cancel: &Cancel) -> (tokio::task::JoinHandle<A
 async fn warm_instances_are_reused_and_only_the_first_call_is_cold() {
     let world = World::new().await;
     let spec = spec(world.python(PID));
-    assert_eq!(world.pools.capacity(&spec), 2.max(std::thread::available_parallelism().unwrap().get()));
     let first = world.call(&spec, "").await;
     let second = world.call(&spec, "").await;
     assert!(first.cold_start && !second.cold_start);
@@ -104,7 +103,6 @@ async fn shutdown_ends_everything_and_refuses_what_comes_later() {
     assert_eq!(call.await.unwrap(), AttemptResult::SystemError { message });
     assert!(world.pools.try_reserve(&idle).is_none());
     assert!(world.pools.reserve(&idle).await.is_err());
-    assert_eq!(world.pools.capacity(&idle), 0);
 }
 
 #[tokio::test]
@@ -224,7 +222,6 @@ async fn an_idle_instance_of_another_function_makes_room_at_the_cap_of_the_accou
     let world = World::with(|options| options.instances_per_account_max = 1, clock).await;
     let first: u32 = text(&world.call(&spec(world.python(PID)), "").await).parse().unwrap();
     let second = spec(world.python(PID));
-    assert_eq!(world.pools.capacity(&second), 1);
     world.call(&second, "").await;
     until(|| !runs(first)).await;
     let held = world.pools.try_reserve(&second).unwrap();

@@ -93,6 +93,7 @@ impl World {
             environment: BTreeMap::new(),
             custom_port: 0, // any: other tests run at the same time
             custom_command: Vec::new(),
+            custom_args: Vec::new(),
             health_check: None,
             pre_stop: None,
             pre_freeze: None,
