@@ -18,14 +18,7 @@ pub(crate) fn of(start: &Start<'_>) -> Vec<(OsString, OsString)> {
     let mut env: Vec<(OsString, OsString)> = Vec::with_capacity(24 + function.environment.len());
     let mut set = |name: &str, value: &str| env.push((name.into(), value.into()));
     let scratch = start.scratch_dir.to_string_lossy();
-    match start.layers_dir.filter(|_| function.runtime.kind() != RuntimeKind::Custom) {
-        Some(layers) => {
-            let layers = layers.to_string_lossy();
-            set("PATH", &format!("{layers}/bin:{}", start.search_path));
-            set("LD_LIBRARY_PATH", &format!("{layers}/lib"));
-        }
-        None => set("PATH", start.search_path),
-    }
+    paths(start, &mut set);
     set("LANG", "C.UTF-8");
     set("HOME", &scratch);
     set("TMPDIR", &scratch);
@@ -54,4 +47,17 @@ pub(crate) fn of(start: &Start<'_>) -> Vec<(OsString, OsString)> {
         set(name, "");
     }
     env
+}
+
+/// Programs and libraries of the layers come first, except for a custom runtime, which arranges that itself.
+fn paths(start: &Start<'_>, set: &mut impl FnMut(&str, &str)) {
+    let custom = start.spec.function.runtime.kind() == RuntimeKind::Custom;
+    match start.layers_seen_at().filter(|_| !custom) {
+        Some(layers) => {
+            let layers = layers.to_string_lossy();
+            set("PATH", &format!("{layers}/bin:{}", start.search_path));
+            set("LD_LIBRARY_PATH", &format!("{layers}/lib"));
+        }
+        None => set("PATH", start.search_path),
+    }
 }

@@ -16,7 +16,7 @@ use bide_types::limits::CUSTOM_RUNTIME_START_TIMEOUT;
 use bide_types::{InstanceId, RequestId};
 use bytes::Bytes;
 
-use crate::code::{CodeCache, CodeDir};
+use crate::code::{CodeCache, CodeDir, CodeError};
 use crate::executor::{AttemptResult, Cancel, FunctionErrorCause, FunctionSpec, InvokeRequest, StartedHook};
 use crate::failure;
 use crate::logs::{Logs, StartLog};
@@ -101,17 +101,7 @@ impl Instance {
         let system = |what: &str, error: &dyn std::error::Error| {
             StartFailure::System(format!("{what}: {}", with_causes(error)))
         };
-        let function = &spec.function;
-        let code = surroundings.code.directory(std::slice::from_ref(&function.code.digest)).await;
-        let code = code.map_err(|error| system("code package", &error))?;
-        let layers = match function.layers.as_slice() {
-            [] => None,
-            layers => {
-                let packages: Vec<String> = layers.iter().map(|layer| layer.digest.clone()).collect();
-                let layers = surroundings.code.directory(&packages).await;
-                Some(layers.map_err(|error| system("layers", &error))?)
-            }
-        };
+        let (code, layers) = unpacked(surroundings, spec).await.map_err(|error| system("code", &error))?;
         let scratch = Scratch::create(surroundings.scratch_root.join(id.as_str()))
             .map_err(|error| system("scratch directory", &error))?;
         let start = Start {
@@ -302,6 +292,18 @@ impl Instance {
     fn memory_max_mb(&self) -> f64 {
         self.handle.memory_peak_bytes() as f64 / BYTES_PER_MB
     }
+}
+
+/// The directories of a function's code, and of its layers if it has any.
+async fn unpacked(
+    surroundings: &Surroundings,
+    spec: &FunctionSpec,
+) -> Result<(CodeDir, Option<CodeDir>), CodeError> {
+    let function = &spec.function;
+    let code = surroundings.code.directory(std::slice::from_ref(&function.code.digest)).await?;
+    let layers: Vec<String> = function.layers.iter().map(|layer| layer.digest.clone()).collect();
+    let layers = if layers.is_empty() { None } else { Some(surroundings.code.directory(&layers).await?) };
+    Ok((code, layers))
 }
 
 async fn start_within_limit(surroundings: &Surroundings, start: &Start<'_>) -> Result<Live, StartFailure> {

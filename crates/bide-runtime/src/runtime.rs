@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bide_env::Clock;
-use bide_sandbox::{LaunchError, LaunchSpec, Launcher, Process};
+use bide_sandbox::{Access, LaunchError, LaunchSpec, Launcher, Mount, Process};
 use bide_types::resource::RuntimeKind;
 use bide_types::{InstanceId, RequestId};
 use bytes::Bytes;
@@ -133,7 +133,7 @@ pub(crate) struct Start<'a> {
     pub(crate) spec: &'a FunctionSpec,
     pub(crate) instance: &'a InstanceId,
     pub(crate) code_dir: &'a Path,
-    /// The function's layers unpacked together, if it has any: what `/opt` is to show.
+    /// The function's layers unpacked together, if it has any: what `/opt` shows in a sandbox.
     pub(crate) layers_dir: Option<&'a Path>,
     /// Private, writable, removed after the instance.
     pub(crate) scratch_dir: &'a Path,
@@ -143,7 +143,15 @@ pub(crate) struct Start<'a> {
     pub(crate) search_path: &'a str,
 }
 
+/// Where the sandbox shows a function's layers.
+const LAYERS_TARGET: &str = "/opt";
+
 impl Start<'_> {
+    /// Where the code finds the function's layers, if it has any.
+    pub(crate) fn layers_seen_at(&self) -> Option<&Path> {
+        self.layers_dir.map(|host| if self.launcher.isolates() { Path::new(LAYERS_TARGET) } else { host })
+    }
+
     /// Starts the program with the function's environment, `extra` added, and its output going to the logs.
     pub(crate) async fn launch(
         &self,
@@ -153,8 +161,18 @@ impl Start<'_> {
     ) -> Result<Process, LaunchError> {
         let mut env = environment::of(self);
         env.extend(extra.into_iter().map(|(name, value)| (name.into(), value.into())));
-        let spec =
-            LaunchSpec { env, working_dir: self.code_dir.to_owned(), control, ..LaunchSpec::new(argv) };
+        let layers = self.layers_dir.map(|source| Mount {
+            source: source.to_owned(),
+            target: LAYERS_TARGET.into(),
+            access: Access::ReadOnly,
+        });
+        let spec = LaunchSpec {
+            env,
+            working_dir: self.code_dir.to_owned(),
+            control,
+            mounts: layers.into_iter().collect(),
+            ..LaunchSpec::new(argv)
+        };
         let mut process = self.launcher.spawn(spec).await?;
         if let Some(output) = process.take_output() {
             self.logs.attach(output).map_err(|source| LaunchError::Spawn {

@@ -271,3 +271,17 @@ async fn a_failing_start_answers_every_caller_that_shares_it() {
     }
     assert_eq!(world.pools.stats(), ExecutorStats::default());
 }
+
+#[tokio::test]
+async fn programs_of_layers_are_found_and_the_first_layer_wins() {
+    let world = World::new().await;
+    let mut function = world.python(
+        "import subprocess\ndef handler(event, context):\n    return subprocess.check_output(['tool']) + subprocess.check_output(['other'])\n",
+    );
+    let tool = |text: &str| format!("#!/bin/sh\necho {text}\n");
+    function.layers = vec![
+        world.layer(&[("bin/tool", &tool("first"), 0o755)]),
+        world.layer(&[("bin/tool", &tool("second"), 0o755), ("bin/other", &tool("other"), 0o755)]),
+    ];
+    assert_eq!(text(&world.call(&spec(function), "").await), "first\nother\n");
+}

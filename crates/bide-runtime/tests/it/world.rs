@@ -13,7 +13,7 @@ use bide_runtime::{
     ResponseHead, Tracing,
 };
 use bide_sandbox::ProcessLauncher;
-use bide_types::resource::{Code, Function, Runtime};
+use bide_types::resource::{Code, Function, LayerReference, Runtime};
 use bide_types::{AccountId, FunctionId, FunctionName, Qualifier, RequestId, ServiceName, Timestamp};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -68,15 +68,7 @@ impl World {
 
     pub(crate) fn function(&self, runtime: &str, handler: &str, files: &[(&str, &str, u32)]) -> Function {
         let number = self.next_function.fetch_add(1, Ordering::Relaxed);
-        let digest = format!("{number:064x}");
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        for (name, text, mode) in files {
-            writer.start_file(*name, SimpleFileOptions::default().unix_permissions(*mode)).unwrap();
-            writer.write_all(text.as_bytes()).unwrap();
-        }
-        let zip: Bytes = writer.finish().unwrap().into_inner().into();
-        let size_bytes = zip.len() as u64;
-        self.packages.zips.lock().unwrap().insert(digest.clone(), zip);
+        let code = self.package(number, files);
         Function {
             id: FunctionId::new(number),
             account: AccountId::new("10001").unwrap(),
@@ -100,11 +92,30 @@ impl World {
             layers: Vec::new(),
             disk_mb: 512,
             cpu_millis: None,
-            code: Code { digest, crc64: 0, size_bytes },
+            code,
             revision: 1,
             created_at: Timestamp::ZERO,
             modified_at: Timestamp::ZERO,
         }
+    }
+
+    /// A version of a layer with these files.
+    pub(crate) fn layer(&self, files: &[(&str, &str, u32)]) -> LayerReference {
+        let number = self.next_function.fetch_add(1, Ordering::Relaxed);
+        LayerReference { arn: String::new(), digest: self.package(number, files).digest, unpacked_bytes: 0 }
+    }
+
+    fn package(&self, number: u64, files: &[(&str, &str, u32)]) -> Code {
+        let digest = format!("{number:064x}");
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, text, mode) in files {
+            writer.start_file(*name, SimpleFileOptions::default().unix_permissions(*mode)).unwrap();
+            writer.write_all(text.as_bytes()).unwrap();
+        }
+        let zip: Bytes = writer.finish().unwrap().into_inner().into();
+        let size_bytes = zip.len() as u64;
+        self.packages.zips.lock().unwrap().insert(digest.clone(), zip);
+        Code { digest, crc64: 0, size_bytes }
     }
 
     pub(crate) async fn call(&self, spec: &Arc<FunctionSpec>, event: impl Into<Bytes>) -> AttemptOutcome {
