@@ -4,15 +4,17 @@
 //! instance: there is one filter, built once when the supervisor starts. A filter cannot be taken off again and is
 //! inherited by every child; it ends with the processes that have it.
 //!
-//! A call of another architecture's table (32-bit, x32) ends the process with SIGSYS, as seccompiler makes it.
+//! A call of another architecture's table (32-bit) ends the process with SIGSYS: so seccompiler makes its programs.
 
+mod numbers;
 mod policy;
 
 use std::io;
 
-use seccompiler::{BpfProgram, TargetArch, apply_filter};
+use libc::sock_filter;
+use seccompiler::{SeccompAction, SeccompFilter};
 
-use policy::{ABSENT_BY_DEFAULT, Policy, REFUSED};
+use policy::{Policy, Processor};
 
 const POLICY: &str = include_str!("seccomp/policy.toml");
 
@@ -21,19 +23,20 @@ const POLICY: &str = include_str!("seccomp/policy.toml");
 pub enum FilterError {
     #[error("the system call policy cannot be read")]
     Policy(#[from] toml::de::Error),
-    #[error("the system call policy cannot be written for the compiler")]
-    Form(#[from] serde_json::Error),
-    #[error("the system call policy cannot be compiled")]
-    Compile(#[from] seccompiler::Error),
-    #[error("no system call filter for processors of this kind")]
-    Processor(#[source] seccompiler::BackendError),
+    #[error("the system call policy names '{0}', which is no system call of this processor")]
+    UnknownCall(String),
+    #[error("the conditions of the system call policy cannot be compiled")]
+    Compile(#[from] seccompiler::BackendError),
+    #[error("the system call policy is too long for a filter")]
+    TooLong,
+    #[error("no system call filter is known for this processor")]
+    Processor,
 }
 
-/// The filter as programs for the kernel, in the order in which they are to be installed. The last one answers first
-/// where several refuse.
+/// The filter as programs for the kernel: by number, and by argument. Where both refuse, the one installed last answers.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    programs: [BpfProgram; 2],
+    programs: [Vec<sock_filter>; 2],
 }
 
 impl Filter {
@@ -42,36 +45,41 @@ impl Filter {
     /// # Errors
     /// [`FilterError`].
     pub fn build() -> Result<Self, FilterError> {
-        let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(FilterError::Processor)?;
-        Self::compile(&Policy::parse(POLICY)?, arch)
+        let processor = match std::env::consts::ARCH {
+            "x86_64" => Processor::X86_64,
+            "aarch64" => Processor::Aarch64,
+            _ => return Err(FilterError::Processor),
+        };
+        Self::compile(&Policy::parse(POLICY)?, processor)
     }
 
-    fn compile(policy: &Policy, arch: TargetArch) -> Result<Self, FilterError> {
-        let json = serde_json::to_vec(&policy.to_filters(arch))?;
-        let mut programs = seccompiler::compile_from_json(json.as_slice(), arch)?;
-        let mut program = |name| programs.remove(name).unwrap_or_default();
-        Ok(Self { programs: [program(ABSENT_BY_DEFAULT), program(REFUSED)] })
+    fn compile(policy: &Policy, processor: Processor) -> Result<Self, FilterError> {
+        let by_number = numbers::program(&policy.by_number(processor)?, processor.audit_arch())?;
+        let by_argument = SeccompFilter::new(
+            policy.by_argument(processor)?,
+            SeccompAction::Allow,
+            SeccompAction::Errno(libc::EPERM.unsigned_abs()),
+            processor.target(),
+        )?;
+        let by_argument = seccompiler::BpfProgram::try_from(by_argument)?;
+        let same =
+            |it: &seccompiler::sock_filter| sock_filter { code: it.code, jt: it.jt, jf: it.jf, k: it.k };
+        Ok(Self { programs: [by_number, by_argument.iter().map(same).collect()] })
     }
 
-    /// Puts the calling thread and its future children under the filter, and sets `no_new_privs`. Makes plain system
-    /// calls and allocates nothing, so that it may run between fork and exec.
+    /// Puts the calling thread and its future children under the filter. It must have `no_new_privs` set. Makes plain
+    /// system calls and allocates nothing, so that it may run between fork and exec.
     ///
     /// # Errors
     /// The kernel's, without a filter or with the first program only.
     pub fn install(&self) -> io::Result<()> {
-        for program in &self.programs {
-            apply_filter(program).map_err(|error| match error {
-                seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error) => error,
-                _ => io::Error::from_raw_os_error(libc::EINVAL),
-            })?;
-        }
-        Ok(())
+        self.programs.iter().try_for_each(|program| install(program))
     }
 
     /// The programs as arrays of `struct sock_filter` (linux/filter.h) in the order of installation, for a process that
     /// installs them by itself with `prctl(PR_SET_SECCOMP)`.
     pub fn to_bytes(&self) -> Vec<Vec<u8>> {
-        let instructions = |program: &BpfProgram| {
+        let instructions = |program: &Vec<sock_filter>| {
             let bytes = program.iter().flat_map(|it| {
                 let [a, b] = it.code.to_ne_bytes();
                 let [c, d, e, f] = it.k.to_ne_bytes();
@@ -81,6 +89,16 @@ impl Filter {
         };
         self.programs.iter().map(instructions).collect()
     }
+}
+
+fn install(program: &[sock_filter]) -> io::Result<()> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?,
+        filter: program.as_ptr().cast_mut(),
+    };
+    // SAFETY: the kernel copies the program, whose length is right, and does not write to it.
+    let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -1,23 +1,22 @@
-//! The policy file as its groups, and what the compiler makes of them.
+//! The policy file as its groups, and what they mean for one kind of processor.
 //!
-//! Owns the file's grammar. A filter of the compiler has one answer for the calls that match and one for the rest, so two
-//! are needed: the first makes everything absent that is not known, the second refuses.
+//! Owns the file's grammar and the resolution of names to numbers.
 
-use seccompiler::TargetArch;
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    SeccompCmpArgLen as ArgLen, SeccompCmpOp as Op, SeccompCondition, SeccompRule, TargetArch,
+};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-/// Names of the two filters.
-pub(super) const ABSENT_BY_DEFAULT: &str = "absent by default";
-pub(super) const REFUSED: &str = "refused";
+use super::FilterError;
+use super::numbers::Answer;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Policy {
     pub(super) allow: Vec<Group>,
     pub(super) refuse: Vec<Group>,
-    /// Absent is what is not allowed; to list it says that somebody thought of it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for readers and tests"))]
     pub(super) absent: Vec<Group>,
 }
 
@@ -52,85 +51,115 @@ pub(super) enum Condition {
     NoneOf { arg: u8, none_of: Vec<u32> },
 }
 
+/// Comparisons that must all hold.
+type Comparisons = Vec<SeccompCondition>;
+
+impl Processor {
+    /// The number of a call; `None` if this processor has no such call.
+    fn number(self, call: &str) -> Option<u32> {
+        match self {
+            Self::X86_64 => call.parse::<syscalls::x86_64::Sysno>().ok().map(|call| call as u32),
+            Self::Aarch64 => call.parse::<syscalls::aarch64::Sysno>().ok().map(|call| call as u32),
+        }
+    }
+
+    /// `AUDIT_ARCH_X86_64` and `AUDIT_ARCH_AARCH64` (linux/audit.h).
+    pub(super) fn audit_arch(self) -> u32 {
+        match self {
+            Self::X86_64 => 0xc000_003e,
+            Self::Aarch64 => 0xc000_00b7,
+        }
+    }
+
+    pub(super) fn target(self) -> TargetArch {
+        match self {
+            Self::X86_64 => TargetArch::x86_64,
+            Self::Aarch64 => TargetArch::aarch64,
+        }
+    }
+}
+
 impl Policy {
-    pub(super) fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        toml::from_str(text)
+    pub(super) fn parse(text: &str) -> Result<Self, FilterError> {
+        Ok(toml::from_str(text)?)
     }
 
-    /// Both filters in the compiler's own form (seccompiler, "JSON file format").
-    pub(super) fn to_filters(&self, arch: TargetArch) -> Value {
-        let rules = |groups: &[Group]| -> Vec<Value> {
-            groups.iter().filter(|group| group.is_for(arch)).flat_map(Group::to_rules).collect()
-        };
-        json!({
-            ABSENT_BY_DEFAULT: {
-                "mismatch_action": { "errno": libc::ENOSYS },
-                "match_action": "allow",
-                // What is refused passes the first filter, so that the second one's answer is given.
-                "filter": self.known(arch),
-            },
-            REFUSED: {
-                "mismatch_action": "allow",
-                "match_action": { "errno": libc::EPERM },
-                "filter": rules(&self.refuse),
-            },
-        })
+    /// The answers to calls whose arguments do not matter, or that must not be refused for them.
+    pub(super) fn by_number(&self, processor: Processor) -> Result<BTreeMap<u32, Answer>, FilterError> {
+        let lists =
+            [(&self.absent, Answer::Absent), (&self.refuse, Answer::Refuse), (&self.allow, Answer::Allow)];
+        let mut answers = BTreeMap::new();
+        for (groups, answer) in lists {
+            for group in groups.iter().filter(|group| group.is_for(processor) && group.when.is_empty()) {
+                for number in group.numbers(processor) {
+                    answers.insert(number?, answer);
+                }
+            }
+        }
+        Ok(answers)
     }
 
-    fn known(&self, arch: TargetArch) -> Vec<Value> {
-        let groups = self.allow.iter().chain(self.refuse.iter().filter(|group| group.when.is_empty()));
-        let calls = groups.filter(|group| group.is_for(arch)).flat_map(|group| &group.calls);
-        calls.map(|call| json!({ "syscall": call })).collect()
+    /// The arguments for which allowed calls are refused, in the compiler's form: by number, alternatives.
+    pub(super) fn by_argument(
+        &self,
+        processor: Processor,
+    ) -> Result<BTreeMap<i64, Vec<SeccompRule>>, FilterError> {
+        let mut rules: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for group in self.refuse.iter().filter(|group| group.is_for(processor) && !group.when.is_empty()) {
+            for number in group.numbers(processor) {
+                let of_call = rules.entry(i64::from(number?)).or_default();
+                for comparisons in group.alternatives()? {
+                    of_call.push(SeccompRule::new(comparisons)?);
+                }
+            }
+        }
+        Ok(rules)
     }
 }
 
 impl Group {
-    fn is_for(&self, arch: TargetArch) -> bool {
-        match self.only {
-            None => true,
-            Some(Processor::X86_64) => arch == TargetArch::x86_64,
-            Some(Processor::Aarch64) => arch == TargetArch::aarch64,
-        }
+    fn is_for(&self, processor: Processor) -> bool {
+        self.only.is_none_or(|only| only == processor)
     }
 
-    fn to_rules(&self) -> Vec<Value> {
-        let conditions = self.when.iter().fold(vec![Vec::new()], |so_far, condition| {
-            let both = |one: &Vec<Value>| {
-                let joined = condition.alternatives().into_iter().map(|other| [one.clone(), other].concat());
-                joined.collect::<Vec<_>>()
-            };
-            so_far.iter().flat_map(both).collect()
-        });
-        let rules = self.calls.iter().flat_map(|call| {
-            conditions.iter().map(move |args| match args.as_slice() {
-                [] => json!({ "syscall": call }),
-                args => json!({ "syscall": call, "args": args }),
-            })
-        });
-        rules.collect()
+    fn numbers(&self, processor: Processor) -> impl Iterator<Item = Result<u32, FilterError>> {
+        let number =
+            move |call: &String| processor.number(call).ok_or_else(|| FilterError::UnknownCall(call.clone()));
+        self.calls.iter().map(number)
+    }
+
+    fn alternatives(&self) -> Result<Vec<Comparisons>, FilterError> {
+        let mut all = vec![Comparisons::new()];
+        for condition in &self.when {
+            let of_condition = condition.alternatives()?;
+            let joined =
+                all.iter().flat_map(|one| of_condition.iter().map(|other| [&one[..], other].concat()));
+            all = joined.collect();
+        }
+        Ok(all)
     }
 }
 
 impl Condition {
-    /// Comparisons, of which the outer ones are alternatives and the inner ones must all hold.
-    fn alternatives(&self) -> Vec<Vec<Value>> {
+    fn alternatives(&self) -> Result<Vec<Comparisons>, FilterError> {
         match self {
             Self::AnyBit { arg, any_bit } => {
                 let bits = (0..u32::BITS).map(|bit| 1 << bit).filter(|bit| any_bit & bit != 0);
-                bits.map(|bit: u32| vec![compare(*arg, &json!({ "masked_eq": bit }), bit)]).collect()
+                bits.map(|bit: u32| Ok(vec![compare(*arg, Op::MaskedEq(bit.into()), bit)?])).collect()
             }
             Self::OneOf { arg, one_of, mask } => {
-                let operator = mask.map_or_else(|| json!("eq"), |mask| json!({ "masked_eq": mask }));
-                one_of.iter().map(|value| vec![compare(*arg, &operator, *value)]).collect()
+                let operator = mask.map_or(Op::Eq, |mask| Op::MaskedEq(mask.into()));
+                one_of.iter().map(|value| Ok(vec![compare(*arg, operator.clone(), *value)?])).collect()
             }
             Self::NoneOf { arg, none_of } => {
-                vec![none_of.iter().map(|value| compare(*arg, &json!("ne"), *value)).collect()]
+                let all = none_of.iter().map(|value| compare(*arg, Op::Ne, *value));
+                Ok(vec![all.collect::<Result<_, _>>()?])
             }
         }
     }
 }
 
-/// `dword`: the kernel looks at 32 bits of these arguments, so a set bit above them must not make a difference.
-fn compare(arg: u8, operator: &Value, value: u32) -> Value {
-    json!({ "index": arg, "type": "dword", "op": operator, "val": value })
+/// `Dword`: the kernel looks at 32 bits of these arguments, so a set bit above them must not make a difference.
+fn compare(arg: u8, operator: Op, value: u32) -> Result<SeccompCondition, FilterError> {
+    Ok(SeccompCondition::new(arg, ArgLen::Dword, operator, value.into())?)
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 mod cgroups;
+mod seccomp;
 
 use std::ffi::OsString;
 use std::io::Read as _;
