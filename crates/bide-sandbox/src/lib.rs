@@ -13,6 +13,8 @@ pub mod cgroup;
 
 mod launcher;
 mod memory;
+#[allow(dead_code, unused_imports, reason = "until the supervisor calls it")]
+mod network;
 mod plain;
 mod process;
 mod protection;
@@ -24,6 +26,7 @@ use std::io;
 use std::pin::Pin;
 
 pub use launcher::ProcessLauncher;
+pub use network::Outbound;
 pub use process::{Exit, Process, ProcessHandle};
 pub use protection::{Protection, Protections};
 pub use spec::{Access, LaunchSpec, Limits, Mount, Network};

@@ -1,0 +1,200 @@
+//! Just enough of rtnetlink (RFC 3549, `rtnetlink(7)`) to set up the network of an instance.
+//!
+//! Owns the encoding of requests and the reading of answers. Never decides what is set up. The kernel is the only
+//! peer, yet lengths in its answers are checked all the same. Leaves nothing: all of it ends with the namespace.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socket_with};
+
+/// Larger than any answer the kernel puts into one datagram (`NLMSG_GOODSIZE`, at most 32 KiB for dumps).
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// `struct nlmsghdr`.
+const HEADER_BYTES: usize = 16;
+/// `sizeof(int)`, for options of a socket.
+const INT_BYTES: libc::socklen_t = 4;
+const ERROR: u16 = 2;
+const DONE: u16 = 3;
+const REQUEST: u16 = 0x001;
+const ACK: u16 = 0x004;
+const DUMP: u16 = 0x300;
+
+/// A socket of the routing family, in the network namespace of the thread that opened it.
+#[derive(Debug)]
+pub(super) struct Netlink {
+    socket: OwnedFd,
+}
+
+/// Requests that are sent together. The kernel takes them in order and acknowledges each.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    bytes: Vec<u8>,
+    requests: u32,
+}
+
+/// One answer of a dump: its type, and what follows the header.
+pub(super) struct Answer<'a> {
+    pub(super) kind: u16,
+    pub(super) body: &'a [u8],
+}
+
+impl Netlink {
+    pub(super) fn open() -> io::Result<Self> {
+        // The routing family is the first, and the default.
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+        Ok(Self { socket })
+    }
+
+    /// Like [`Netlink::open`]; dumps then list only what matches the fixed part of the request.
+    pub(super) fn open_strict() -> io::Result<Self> {
+        let netlink = Self::open()?;
+        let on: libc::c_int = 1;
+        // SAFETY: the kernel reads one integer, which outlives the call.
+        let set = unsafe {
+            libc::setsockopt(
+                netlink.socket.as_raw_fd(),
+                libc::SOL_NETLINK,
+                libc::NETLINK_GET_STRICT_CHK,
+                (&raw const on).cast(),
+                INT_BYTES,
+            )
+        };
+        if set < 0 { Err(io::Error::last_os_error()) } else { Ok(netlink) }
+    }
+
+    /// Has the kernel do all of `batch`.
+    ///
+    /// # Errors
+    /// The first refusal; what came after it may have been done.
+    pub(super) fn commit(&self, batch: &Batch) -> io::Result<()> {
+        rustix::net::send(&self.socket, &batch.bytes, SendFlags::empty())?;
+        let mut refusal = Ok(());
+        let mut open = batch.requests;
+        while open > 0 {
+            self.receive(|answer| {
+                if answer.kind == ERROR {
+                    open = open.saturating_sub(1);
+                    if refusal.is_ok() {
+                        refusal = outcome(answer.body);
+                    }
+                }
+            })?;
+        }
+        refusal
+    }
+
+    /// Asks for a list and gives `seen` each entry. `request` is the message of a `RTM_GET...` type.
+    pub(super) fn dump(
+        &self,
+        kind: u16,
+        request: &[u8],
+        mut seen: impl FnMut(&Answer<'_>),
+    ) -> io::Result<()> {
+        let message = message(kind, REQUEST | DUMP, request, &[]);
+        rustix::net::send(&self.socket, &message, SendFlags::empty())?;
+        let mut end = None;
+        while end.is_none() {
+            self.receive(|answer| match answer.kind {
+                DONE => end = Some(Ok(())),
+                ERROR => end = Some(outcome(answer.body)),
+                _ => seen(answer),
+            })?;
+        }
+        end.unwrap_or(Ok(()))
+    }
+
+    fn receive(&self, mut seen: impl FnMut(&Answer<'_>)) -> io::Result<()> {
+        let mut buffer = vec![0_u8; ANSWER_BYTES_MAX];
+        let (received, _) = rustix::io::retry_on_intr(|| {
+            rustix::net::recv(&self.socket, &mut buffer[..], RecvFlags::empty())
+        })?;
+        for answer in Messages(&buffer[..received]) {
+            seen(&answer);
+        }
+        Ok(())
+    }
+}
+
+impl Batch {
+    /// Adds a request: type, flags beside those every request has, fixed part, attributes.
+    pub(super) fn add(&mut self, kind: u16, flags: u16, fixed: &[u8], attributes: &[u8]) {
+        self.bytes.extend(message(kind, REQUEST | ACK | flags, fixed, attributes));
+        self.requests += 1;
+    }
+}
+
+/// One attribute, padded as the next one wants it.
+pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
+    let mut bytes = Vec::with_capacity(aligned(4 + value.len()));
+    bytes.extend(length.to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(value);
+    bytes.resize(aligned(bytes.len()), 0);
+    bytes
+}
+
+/// The value of the first attribute of type `kind` among `attributes`.
+pub(super) fn find_attribute(mut attributes: &[u8], kind: u16) -> Option<&[u8]> {
+    while let Some((head, _)) = attributes.split_at_checked(4) {
+        let length = usize::from(u16::from_ne_bytes([head[0], head[1]]));
+        let value = attributes.get(4..length)?;
+        if u16::from_ne_bytes([head[2], head[3]]) == kind {
+            return Some(value);
+        }
+        attributes = attributes.get(aligned(length)..)?;
+    }
+    None
+}
+
+pub(super) fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+fn message(kind: u16, flags: u16, fixed: &[u8], attributes: &[u8]) -> Vec<u8> {
+    let length = HEADER_BYTES + aligned(fixed.len()) + attributes.len();
+    let mut bytes = Vec::with_capacity(aligned(length));
+    bytes.extend(u32::try_from(length).unwrap_or(u32::MAX).to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
+    // Sequence and port: answers come in order, to this socket only.
+    bytes.extend([0; 8]);
+    bytes.extend(fixed);
+    bytes.resize(HEADER_BYTES + aligned(fixed.len()), 0);
+    bytes.extend(attributes);
+    bytes.resize(aligned(length), 0);
+    bytes
+}
+
+/// What an `NLMSG_ERROR` says: zero acknowledges.
+fn outcome(body: &[u8]) -> io::Result<()> {
+    let code = body.first_chunk::<4>().map_or(-libc::EBADMSG, |bytes| i32::from_ne_bytes(*bytes));
+    if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code.saturating_neg())) }
+}
+
+fn aligned(length: usize) -> usize {
+    length.next_multiple_of(4)
+}
+
+/// Takes a datagram apart; ends at the first message that does not fit.
+struct Messages<'a>(&'a [u8]);
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Answer<'a>;
+
+    fn next(&mut self) -> Option<Answer<'a>> {
+        let length = usize::try_from(u32::from_ne_bytes(*self.0.first_chunk::<4>()?)).ok()?;
+        let body = self.0.get(HEADER_BYTES..length)?;
+        let kind = u16::from_ne_bytes([self.0[4], self.0[5]]);
+        self.0 = self.0.get(aligned(length)..).unwrap_or_default();
+        Some(Answer { kind, body })
+    }
+}
+
+#[cfg(test)]
+mod tests;

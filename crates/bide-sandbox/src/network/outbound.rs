@@ -1,0 +1,109 @@
+//! Outbound access of one instance, on demand: nothing but a trap until the instance sends something.
+//!
+//! Owns the order: a packet is caught, pasta is started, what was caught is sent again by its device. If it
+//! cannot be started the trap goes: what was caught is lost, and later attempts are told at once that the network is
+//! unreachable. One process per instance, so that no instance takes connections, descriptors or time from the network of another.
+//! Bounded: one start per instance, ever.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::process::Pid;
+
+use super::pasta::{self, Pasta, Progress, Report};
+use super::surroundings::Families;
+use super::trap::Trap;
+
+const TUN: &str = "/dev/net/tun";
+
+/// Whether this host can give instances a way out, and by what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outbound {
+    /// By this program.
+    Pasta(PathBuf),
+    /// It cannot, for this reason; instances get loopback only.
+    Unavailable(String),
+}
+
+impl Outbound {
+    /// Looks for what is needed. Runs in the supervisor, after [`super::make_tun_available`].
+    pub fn detect() -> Self {
+        let Some(program) = pasta::find() else {
+            return Self::Unavailable("pasta is not installed (package passt)".to_owned());
+        };
+        match OpenOptions::new().read(true).write(true).open(TUN) {
+            Ok(_) => Self::Pasta(program),
+            Err(error) => Self::Unavailable(format!("{TUN} cannot be opened: {error}")),
+        }
+    }
+}
+
+/// The way out of one instance.
+#[derive(Debug)]
+pub(crate) struct Attachment {
+    instance: Pid,
+    families: Families,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting { trap: Trap },
+    Starting { trap: Trap, first: Vec<u8>, pasta: Pasta, report: Report },
+    Up { _pasta: Pasta },
+    Closed,
+}
+
+impl Attachment {
+    /// Takes over the trap that `instance`, process 1 of it, has laid.
+    pub(crate) fn new(instance: Pid, families: Families, trap: Trap) -> Self {
+        Self { instance, families, state: State::Waiting { trap } }
+    }
+
+    /// [`Attachment::advance`] wants to be called when this is readable; `None`: never again.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.state {
+            State::Waiting { trap } => Some(trap.fd()),
+            State::Starting { report, .. } => Some(report.fd()),
+            State::Up { .. } | State::Closed => None,
+        }
+    }
+
+    /// Goes on as far as is possible without waiting.
+    ///
+    /// # Errors
+    /// Why the instance has no way out from now on.
+    pub(crate) fn advance(&mut self, program: &Path) -> io::Result<()> {
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        self.state = match state {
+            State::Waiting { trap } => self.wait(trap, program)?,
+            State::Starting { trap, first, pasta, report } => self.follow(trap, first, pasta, report)?,
+            other => other,
+        };
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting { .. })
+    }
+
+    fn wait(&self, mut trap: Trap, program: &Path) -> io::Result<State> {
+        let Some(first) = trap.first_caught()? else { return Ok(State::Waiting { trap }) };
+        let (pasta, report) = pasta::start(program, self.instance, self.families)?;
+        Ok(State::Starting { trap, first, pasta, report })
+    }
+
+    fn follow(&self, trap: Trap, first: Vec<u8>, pasta: Pasta, mut report: Report) -> io::Result<State> {
+        match report.progress()? {
+            Progress::Starting => Ok(State::Starting { trap, first, pasta, report }),
+            Progress::Ready => {
+                trap.release(&first, self.families);
+                Ok(State::Up { _pasta: pasta })
+            }
+            Progress::Failed(why) => Err(io::Error::other(format!("pasta did not start: {why}"))),
+        }
+    }
+}
