@@ -9,7 +9,9 @@
 
 #![allow(unsafe_code)]
 
+pub mod capabilities;
 pub mod cgroup;
+pub mod landlock;
 
 mod launcher;
 mod memory;

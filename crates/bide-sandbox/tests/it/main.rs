@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
+mod capabilities;
 mod cgroups;
+mod landlock;
 mod seccomp;
 
 use std::ffi::OsString;
