@@ -29,6 +29,8 @@ const KILL_GRACE: Duration = Duration::from_millis(500);
 const LAST_ANSWER_GRACE: Duration = Duration::from_millis(100);
 /// A handler that is not loaded after so long never will be.
 const START_TIMEOUT: Duration = CUSTOM_RUNTIME_START_TIMEOUT;
+/// What the end line of a log says of a failure.
+const ERROR_NOTE: &str = ", Error: Unhandled function error";
 const BYTES_PER_MB: f64 = 1024.0 * 1024.0;
 
 /// What all instances of this server share.
@@ -137,15 +139,21 @@ impl Instance {
     }
 
     async fn initialize(&self) -> Result<(), StartFailure> {
-        let function = &self.spec.function;
-        if function.initializer.is_none() {
+        if self.spec.function.initializer.is_none() {
             return Ok(());
         }
-        let clock = &self.surroundings.clock;
-        let limit = function.initialization_timeout();
         let request = initialization_id(&self.id);
+        self.logs.begin_initializer(&request);
+        let result = self.run_initializer(&request).await;
+        self.logs.finish_initializer(&request, if result.is_ok() { "" } else { ERROR_NOTE });
+        result
+    }
+
+    async fn run_initializer(&self, request: &RequestId) -> Result<(), StartFailure> {
+        let clock = &self.surroundings.clock;
+        let limit = self.spec.function.initialization_timeout();
         let reply = tokio::select! {
-            reply = self.channel.initialize(&request) => reply,
+            reply = self.channel.initialize(request) => reply,
             () = clock.sleep(limit) => {
                 self.stop().await;
                 let seconds = limit.as_secs();
@@ -320,7 +328,7 @@ async fn start_within_limit(surroundings: &Surroundings, start: &Start<'_>) -> R
 /// What the end line of an attempt's log says about its result.
 pub(crate) fn log_note(result: &AttemptResult) -> &'static str {
     match result {
-        AttemptResult::FunctionError { .. } => ", Error: Unhandled function error",
+        AttemptResult::FunctionError { .. } => ERROR_NOTE,
         AttemptResult::SystemError { .. } | AttemptResult::Returned(_) | AttemptResult::Stopped => "",
     }
 }

@@ -25,6 +25,8 @@ const READ_BYTES: usize = 16 * 1024;
 /// What marks an attempt in the tail; the request id follows.
 const START_MARK: &str = "FC Invoke Start RequestId: ";
 const END_MARK: &str = "FC Invoke End RequestId: ";
+const INITIALIZE_START_MARK: &str = "FC Initialize Start RequestId: ";
+const INITIALIZE_END_MARK: &str = "FC Initialize End RequestId: ";
 /// Reads at the end of an attempt: a full pipe (64 KiB by default, 1 MiB at most) and no more, since a background
 /// thread may print for ever.
 const DRAIN_READS_MAX: usize = 1024 * 1024 / READ_BYTES;
@@ -105,6 +107,24 @@ impl Logs {
         }
         if self.marks && !self.overlapping {
             state.keep_mark(START_MARK, request, "");
+        }
+    }
+
+    /// The initializer begins, as part of the cold start of the first attempt.
+    pub(crate) fn begin_initializer(&self, id: &RequestId) {
+        self.drain();
+        self.mark(INITIALIZE_START_MARK, id, "");
+    }
+
+    /// `note` is appended to the end line.
+    pub(crate) fn finish_initializer(&self, id: &RequestId, note: &str) {
+        self.drain();
+        self.mark(INITIALIZE_END_MARK, id, note);
+    }
+
+    fn mark(&self, text: &str, id: &RequestId, note: &str) {
+        if self.marks && !self.overlapping {
+            self.lock().keep_mark(text, id, note);
         }
     }
 

@@ -64,10 +64,12 @@ fn configuration(start: &Start<'_>) -> Bytes {
         |hook: &Option<LifecycleHook>| hook.as_ref().map(|hook| hook.handler.clone()).unwrap_or_default();
     frame::configure(&[
         ("function", function.name.to_string()),
+        ("runtime", function.runtime.name().to_owned()),
         ("handler", function.handler.clone()),
         ("initializer", function.initializer.clone().unwrap_or_default()),
         ("pre_stop", hook(&function.pre_stop)),
         ("pre_freeze", hook(&function.pre_freeze)),
+        ("layers_dir", String::new()),
         ("memory_mb", function.memory_mb.to_string()),
         ("timeout_seconds", function.timeout_seconds.to_string()),
         ("initialization_timeout_seconds", function.initialization_timeout_seconds.to_string()),

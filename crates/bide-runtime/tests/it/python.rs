@@ -229,6 +229,23 @@ def handler(event, context):
 }
 
 #[tokio::test]
+async fn the_log_of_a_cold_start_shows_loading_initializer_and_call_in_order() {
+    let world = World::new().await;
+    let code = "print('loading')\ndef init(context):\n    print('init')\ndef handler(event, context):\n    print('call')\n";
+    let mut function = world.python(code);
+    function.initializer = Some("index.init".to_owned());
+    let outcome = world.call(&spec(function), "").await;
+    let id = &outcome.instance;
+    assert_eq!(
+        log(&outcome),
+        format!(
+            "loading\npython3.10 runtime inited.\nFC Initialize Start RequestId: {id}\ninit\n\
+             FC Initialize End RequestId: {id}\nFC Invoke Start RequestId: req-1\ncall\nFC Invoke End RequestId: req-1\n"
+        )
+    );
+}
+
+#[tokio::test]
 async fn a_process_that_ends_during_a_call_is_reported_as_such() {
     let world = World::new().await;
     for code in

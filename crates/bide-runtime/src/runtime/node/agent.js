@@ -443,15 +443,23 @@ function accept(kind, body) {
   else call.run(invoke);
 }
 
+// Where `require` looks last; ES modules know no such path.
+function addModulePath(directory) {
+  process.env.NODE_PATH = process.env.NODE_PATH ? `${directory}:${process.env.NODE_PATH}` : directory;
+  require('module').Module._initPaths();
+}
+
 async function configure(body) {
   config = Object.fromEntries(body.toString().split('\0').map((pair) => {
     const at = pair.indexOf('=');
     return [pair.slice(0, at), pair.slice(at + 1)];
   }));
   if (Number(config.concurrency) > 1 || config.pre_stop || config.pre_freeze) callOf = new (require('async_hooks').AsyncLocalStorage)();
+  if (config.layers_dir) addModulePath(path.join(config.layers_dir, 'nodejs', 'node_modules'));
   try {
     handler = await load(config.handler, 'handler');
     if (config.initializer) initializer = await load(config.initializer, 'initializer');
+    process.stdout.write(`${config.runtime} runtime inited.\n`);
     send(READY);
   } catch (error) {
     send(START_FAILED, error instanceof StartError ? error.body : errorBody(error));

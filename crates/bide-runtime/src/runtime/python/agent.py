@@ -642,6 +642,14 @@ def prepare_process():
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
+def layer_paths(directory):
+    """Where packages of the layers lie; the code directory comes before, the standard library behind."""
+    if not directory:
+        return []
+    python = directory + "/python"
+    return [python, "%s/lib/python%d.%d/site-packages" % (python, *sys.version_info[:2])]
+
+
 def main():
     global _socket, _code_dir
     _socket = int(os.environ.pop("BIDE_CONTROL_FD"))
@@ -657,6 +665,7 @@ def main():
     for name in ("memory_mb", "timeout_seconds", "initialization_timeout_seconds", "concurrency"):
         values[name] = int(values[name])
     config = Config(values)
+    sys.path[1:1] = layer_paths(values["layers_dir"])
     try:
         handler = load(config.handler, "handler")
         initializer = load(config.initializer, "initializer") if config.initializer else None
@@ -665,6 +674,7 @@ def main():
         send(START_FAILED, to_json(error.body))
         return
     agent = Agent(config, handler, initializer, incoming)
+    print("%s runtime inited." % values["runtime"])
     flush()
     send(READY, b"")
     agent.serve_all()
