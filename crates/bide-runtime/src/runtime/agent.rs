@@ -60,6 +60,7 @@ pub(super) async fn start(start: &Start<'_>, argv: Vec<OsString>) -> Result<Live
 
 fn configuration(start: &Start<'_>) -> Bytes {
     let function = &start.spec.function;
+    let layers = start.layers_seen_at();
     let hook =
         |hook: &Option<LifecycleHook>| hook.as_ref().map(|hook| hook.handler.clone()).unwrap_or_default();
     frame::configure(&[
@@ -69,7 +70,7 @@ fn configuration(start: &Start<'_>) -> Bytes {
         ("initializer", function.initializer.clone().unwrap_or_default()),
         ("pre_stop", hook(&function.pre_stop)),
         ("pre_freeze", hook(&function.pre_freeze)),
-        ("layers_dir", String::new()),
+        ("layers_dir", layers.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()),
         ("memory_mb", function.memory_mb.to_string()),
         ("timeout_seconds", function.timeout_seconds.to_string()),
         ("initialization_timeout_seconds", function.initialization_timeout_seconds.to_string()),

@@ -44,7 +44,7 @@ pub(crate) const WINDOW_BYTES: usize = 256 * 1024;
 /// Largest piece of a body. A piece must fit into what is surely free of the window.
 const PIECE_BYTES_MAX: usize = 64 * 1024;
 /// The least that a piece costs, so that tiny ones are bounded too.
-const PIECE_COST_MIN: usize = 256;
+pub(crate) const PIECE_COST_MIN: usize = 256;
 /// Largest head that is decoded at all; what a response may have is less.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 const HEADER_BYTES: usize = 5;

@@ -83,6 +83,20 @@ async fn modules_and_directories_are_found() {
 }
 
 #[tokio::test]
+async fn modules_of_layers_are_found_after_those_of_the_package() {
+    let world = World::new().await;
+    let code = "exports.handler = async () => require('both') + require('plain');\n";
+    let files =
+        [("index.js", code, 0o644), ("node_modules/both/index.js", "module.exports = 'code '\n", 0o644)];
+    let mut function = world.function("nodejs20", "index.handler", &files);
+    function.layers = vec![world.layer(&[
+        ("nodejs/node_modules/both/index.js", "module.exports = 'layer '\n", 0o644),
+        ("nodejs/node_modules/plain.js", "module.exports = 'plain'\n", 0o644),
+    ])];
+    assert_eq!(text(&world.call(&spec(function), "").await), "code plain");
+}
+
+#[tokio::test]
 async fn the_context_has_every_documented_field() {
     let world = World::new().await;
     let code = r"

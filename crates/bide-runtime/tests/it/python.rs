@@ -106,6 +106,27 @@ async fn handlers_in_directories_are_found_by_slash_and_by_dot() {
 }
 
 #[tokio::test]
+async fn modules_of_layers_are_found_after_those_of_the_package() {
+    let world = World::new().await;
+    let code = "import both, plain, site_only\ndef handler(event, context):\n    return both.FROM + plain.FROM + site_only.FROM\n";
+    let files = [("index.py", code, 0o644), ("both.py", "FROM = 'code '\n", 0o644)];
+    let mut function = world.function("python3", "index.handler", &files);
+    let site = format!("python/lib/python{}/site-packages/site_only.py", python_version());
+    function.layers = vec![world.layer(&[
+        ("python/both.py", "FROM = 'layer '\n", 0o644),
+        ("python/plain.py", "FROM = 'plain '\n", 0o644),
+        (&site, "FROM = 'site'\n", 0o644),
+    ])];
+    assert_eq!(text(&world.call(&spec(function), "").await), "code plain site");
+}
+
+fn python_version() -> String {
+    let program = "import sys; print('%d.%d' % sys.version_info[:2])";
+    let output = std::process::Command::new("python3").args(["-c", program]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
 async fn the_context_has_every_documented_field() {
     let world = World::new().await;
     let code = r#"

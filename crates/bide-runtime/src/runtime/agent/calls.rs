@@ -13,19 +13,17 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::http_call::ResponseHead;
 use crate::runtime::Reply;
-use crate::runtime::frame::{BadHead, WINDOW_BYTES, piece_cost};
+use crate::runtime::frame::{BadHead, PIECE_COST_MIN, WINDOW_BYTES, piece_cost};
+
+/// Parts that a window has room for: pieces of the least cost, the head and the end.
+const PARTS_MAX: usize = WINDOW_BYTES / PIECE_COST_MIN + 2;
 
 /// Open calls by tag; `None` once the agent is gone.
 pub(super) struct Calls(Mutex<Option<HashMap<u32, Call>>>);
 
 enum Call {
     Answer(oneshot::Sender<Reply>),
-    /// Bounded by the window, not by the channel.
-    Response {
-        parts: mpsc::UnboundedSender<Part>,
-        has_head: bool,
-        under_way: Arc<AtomicUsize>,
-    },
+    Response { parts: mpsc::Sender<Part>, has_head: bool, under_way: Arc<AtomicUsize> },
 }
 
 /// What comes of an HTTP call: a head, pieces, and in any case an end.
@@ -37,7 +35,7 @@ pub(super) enum Part {
 
 /// The receiving end of one response.
 pub(super) struct Parts {
-    parts: mpsc::UnboundedReceiver<Part>,
+    parts: mpsc::Receiver<Part>,
     /// Cost of the pieces that were received and not yet given back as credit.
     under_way: Arc<AtomicUsize>,
     /// Of these, what was taken.
@@ -60,7 +58,7 @@ impl Calls {
 
     /// `None` when the agent is gone.
     pub(super) fn expect_response(&self, tag: u32) -> Option<Parts> {
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::channel(PARTS_MAX);
         let under_way = Arc::new(AtomicUsize::new(0));
         let call = Call::Response { parts: sender, has_head: false, under_way: Arc::clone(&under_way) };
         self.lock().as_mut()?.insert(tag, call);
@@ -71,7 +69,7 @@ impl Calls {
     pub(super) fn end(&self, tag: u32, reply: Reply) -> bool {
         match self.lock().as_mut().and_then(|open| open.remove(&tag)) {
             Some(Call::Answer(answer)) => answer.send(reply).is_ok(),
-            Some(Call::Response { parts, .. }) => parts.send(Part::End(reply)).is_ok(),
+            Some(Call::Response { parts, .. }) => parts.try_send(Part::End(reply)).is_ok(),
             None => false,
         }
     }
@@ -80,7 +78,7 @@ impl Calls {
     pub(super) fn head(&self, tag: u32, head: Result<ResponseHead, BadHead>) -> bool {
         match self.lock().as_mut().and_then(|open| open.get_mut(&tag)) {
             Some(Call::Response { parts, has_head, .. }) => {
-                !std::mem::replace(has_head, true) && parts.send(Part::Head(head)).is_ok()
+                !std::mem::replace(has_head, true) && parts.try_send(Part::Head(head)).is_ok()
             }
             Some(Call::Answer(_)) | None => false,
         }
@@ -92,7 +90,7 @@ impl Calls {
         match self.lock().as_ref().and_then(|open| open.get(&tag)) {
             Some(Call::Response { parts, has_head: true, under_way }) => {
                 under_way.fetch_add(cost, Ordering::Relaxed) + cost <= WINDOW_BYTES
-                    && parts.send(Part::Piece(piece)).is_ok()
+                    && parts.try_send(Part::Piece(piece)).is_ok()
             }
             Some(_) | None => false,
         }

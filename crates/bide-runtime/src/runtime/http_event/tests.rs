@@ -56,7 +56,9 @@ fn a_call_becomes_the_documented_event() {
     assert_eq!(text["queryParameters"], json!({}));
 }
 
-fn response_of(value: &Value) -> Result<(u16, Vec<(String, String)>, String), String> {
+type Shown = (u16, Vec<(String, String)>, String);
+
+fn response_of(value: &Value) -> Result<Shown, String> {
     let (head, body) = response(value.to_string().into())?;
     let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text_of(value))).collect();
     Ok((head.status.as_u16(), headers, String::from_utf8(body.into()).unwrap()))
