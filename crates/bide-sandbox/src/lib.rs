@@ -22,6 +22,7 @@ mod process;
 mod protection;
 pub mod seccomp;
 mod spec;
+pub mod watchdog;
 
 use std::future::Future;
 use std::io;

@@ -5,7 +5,9 @@
 mod capabilities;
 mod cgroups;
 mod landlock;
+mod nproc;
 mod seccomp;
+mod watchdog;
 
 use std::ffi::OsString;
 use std::io::Read as _;
