@@ -13,6 +13,9 @@ pub mod capabilities;
 pub mod cgroup;
 pub mod landlock;
 
+mod client;
+mod identity;
+mod init;
 mod launcher;
 mod memory;
 #[allow(dead_code, unused_imports, reason = "until the supervisor calls it")]
@@ -20,19 +23,25 @@ mod network;
 mod plain;
 mod process;
 mod protection;
+mod protocol;
+mod rootfs;
 pub mod seccomp;
 mod spec;
+mod supervisor;
+mod sys;
 pub mod watchdog;
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 
+pub use client::SandboxLauncher;
 pub use launcher::ProcessLauncher;
 pub use network::Outbound;
 pub use process::{Exit, Process, ProcessHandle};
 pub use protection::{Protection, Protections};
 pub use spec::{Access, LaunchSpec, Limits, Mount, Network};
+pub use supervisor::take_over;
 
 /// Environment variable that tells the process the descriptor number of its control socket.
 pub const CONTROL_FD_VARIABLE: &str = "BIDE_CONTROL_FD";

@@ -82,4 +82,31 @@ impl Protections {
             ],
         }
     }
+
+    /// `privileged`: every instance has a user id of its own on the host.
+    pub(crate) fn of_sandboxes(privileged: bool) -> Self {
+        use Protection as P;
+        let mut in_force = vec![
+            P::CleanEnvironment,
+            P::NoInheritedDescriptors,
+            P::OwnSession,
+            P::DiesWithServer,
+            P::DescendantsDieWithServer,
+            P::NoNewPrivileges,
+            P::NoCoreDumps,
+            P::DescriptorLimit,
+            P::FileSizeLimit,
+            P::ProcessLimit,
+            P::FileSystemIsolation,
+            P::ProcessIsolation,
+            P::NetworkIsolation,
+        ];
+        let mut missing = vec![P::MemoryLimit, P::CpuLimit, P::SystemCallFilter];
+        if privileged {
+            in_force.push(P::OwnUser)
+        } else {
+            missing.push(P::OwnUser)
+        }
+        Self { in_force, missing }
+    }
 }

@@ -7,6 +7,8 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 const MIB: u64 = 1024 * 1024;
 
 /// What to start.
@@ -46,7 +48,7 @@ pub enum Access {
 }
 
 /// How far a sandbox reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
     /// Only itself.
     Loopback,
@@ -55,7 +57,7 @@ pub enum Network {
 }
 
 /// Resource limits of one process and all that it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Most memory, in bytes; `None`: not limited.
     pub memory_bytes_max: Option<u64>,

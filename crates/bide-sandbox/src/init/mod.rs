@@ -1,0 +1,144 @@
+//! Process 1 of an instance: makes the room, starts the program in it, stays until the program ends.
+//!
+//! Cloned from the supervisor into namespaces of its own. Owns what only it can do there: mounts, the network's loopback,
+//! reaping, passing signals on, and sockets of its network for the server. The kernel kills everything in the instance
+//! when it ends. User code runs under the same user beside it: it is not dumpable, keeps no privilege, and as process 1
+//! gets no signal from inside that it does not ask for.
+//!
+//! The connector: for each packet that comes, one TCP socket of this network goes back. The server connects it, so that
+//! no proxy sits between server and program.
+
+mod loopback;
+mod program;
+mod room;
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socket_with};
+use rustix::process::{Pid, WaitOptions, wait};
+
+use crate::protocol::{self, During, Fault, InitReport, Launch};
+use crate::rootfs::Parts;
+use crate::sys;
+
+/// Everything that process 1 takes over from the supervisor.
+pub(crate) struct Room {
+    pub(crate) launch: Box<Launch>,
+    pub(crate) parts: Parts,
+    pub(crate) attach_point: PathBuf,
+    /// Whether groups can be dropped.
+    pub(crate) privileged: bool,
+    /// To the supervisor, which first says when the identity is mapped.
+    pub(crate) status: OwnedFd,
+    pub(crate) connector: OwnedFd,
+    pub(crate) output: OwnedFd,
+    pub(crate) control: Option<OwnedFd>,
+}
+
+impl Room {
+    /// Runs in the process that was just cloned.
+    pub(crate) fn run(self) -> ! {
+        if let Err(fault) = self.try_run() {
+            // If the supervisor is gone, so is this process in a moment.
+            let _ = protocol::send(&self.status, &InitReport::Failed(fault), &[]);
+        }
+        sys::exit(0)
+    }
+
+    fn try_run(&self) -> Result<(), Fault> {
+        self.close_the_rest().during("close descriptors")?;
+        let mut go = [0];
+        let told = recv(&self.status, &mut go[..], RecvFlags::empty()).during("wait for the identity")?;
+        if told.0 == 0 {
+            sys::exit(0);
+        }
+        room::make(self)?;
+        let signals = sys::signals(&[libc::SIGCHLD, libc::SIGTERM]).during("block signals")?;
+        let program = program::start(&self.launch, &self.output, self.control.as_ref())?;
+        protocol::send(&self.status, &InitReport::Started, &[program.descriptor.as_fd()]).during("report")?;
+        room::seal().during("drop privileges")?;
+        let status = self.stay(&signals, program.pid).during("wait for the program")?;
+        protocol::send(&self.status, &InitReport::Ended { status }, &[]).during("report")
+    }
+
+    /// Closes the descriptors of the supervisor and of other instances. Nothing of the copied memory uses them: this
+    /// process never returns.
+    fn close_the_rest(&self) -> io::Result<()> {
+        let own = [&self.status, &self.connector, &self.output].into_iter().chain(&self.control);
+        let mut keep: Vec<_> =
+            own.chain(self.parts.descriptors()).map(AsRawFd::as_raw_fd).chain([0, 1, 2]).collect();
+        sys::close_all_but(&mut keep)
+    }
+
+    /// Serves until the program ends; its wait status.
+    fn stay(&self, signals: &OwnedFd, program: Pid) -> io::Result<i32> {
+        let mut connector = Some(&self.connector);
+        loop {
+            let mut watched =
+                vec![PollFd::new(signals, PollFlags::IN), PollFd::new(&self.status, PollFlags::IN)];
+            watched.extend(connector.map(|connector| PollFd::new(connector, PollFlags::IN)));
+            match poll(&mut watched, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let happened: Vec<bool> = watched.iter().map(|fd| !fd.revents().is_empty()).collect();
+            if happened[0] {
+                pass_on(signals)?;
+                if let Some(status) = reap(program) {
+                    return Ok(status);
+                }
+            }
+            if happened[1] {
+                // The supervisor says nothing more, so it is gone.
+                sys::exit(0);
+            }
+            if happened.get(2) == Some(&true) && !self.hand_out_socket() {
+                connector = None;
+            }
+        }
+    }
+
+    /// Answers on the connector; `false` when the server has closed it.
+    fn hand_out_socket(&self) -> bool {
+        match recv(&self.connector, &mut [0_u8; 1][..], RecvFlags::DONTWAIT) {
+            Ok((0, _)) => return false,
+            Ok(_) => {}
+            Err(error) => return error == rustix::io::Errno::AGAIN,
+        }
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        match socket_with(AddressFamily::INET, SocketType::STREAM, flags, None) {
+            Ok(socket) => protocol::send_bytes(self.connector.as_fd(), &[0], &[socket.as_fd()]).is_ok(),
+            Err(_) => protocol::send_bytes(self.connector.as_fd(), &[1], &[]).is_ok(),
+        }
+    }
+}
+
+/// Sends the signals that ask for an end on to everything in the instance.
+fn pass_on(signals: &OwnedFd) -> io::Result<()> {
+    let mut buffer = [0_u8; size_of::<libc::signalfd_siginfo>()];
+    loop {
+        match rustix::io::read(signals, &mut buffer[..]) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::AGAIN) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        // The first field, `ssi_signo`.
+        let number = u32::from_ne_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]);
+        if i32::try_from(number) == Ok(libc::SIGTERM) {
+            sys::signal_all(libc::SIGTERM);
+        }
+    }
+}
+
+/// Removes what has ended; the wait status of the program, once it has.
+fn reap(program: Pid) -> Option<i32> {
+    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        if pid == program {
+            return Some(status.as_raw());
+        }
+    }
+    None
+}

@@ -1,0 +1,96 @@
+//! Making one instance: what the supervisor does before and right after it clones process 1.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::SocketFlags;
+use rustix::process::Pid;
+
+use super::serve::Host;
+use crate::identity::Identity;
+use crate::init::Room;
+use crate::protocol::{self, During, Fault, Launch};
+use crate::rootfs::Parts;
+use crate::sys::{self, Cloned};
+
+/// Namespaces of an instance. The one of control groups follows when it has been put into its group.
+const NAMESPACES: i32 = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWNET;
+
+/// An instance whose process 1 exists.
+pub(super) struct Instance {
+    pub(super) init: Pid,
+    pub(super) descriptor: OwnedFd,
+    /// From process 1.
+    pub(super) status: OwnedFd,
+    /// The server's end, until it is handed over.
+    pub(super) connector: Option<OwnedFd>,
+    pub(super) identity: Identity,
+}
+
+impl Host {
+    /// Clones process 1 and lets it go. On failure nothing is left.
+    pub(super) fn launch(
+        &mut self,
+        launch: Box<Launch>,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<Instance, Fault> {
+        let mut descriptors = descriptors.into_iter();
+        let output = descriptors.next().ok_or(io::ErrorKind::InvalidInput).map_err(io::Error::from);
+        let output = output.during("take the outputs")?;
+        let control = descriptors.next().filter(|_| launch.has_control);
+        let root = self.templates.copy(&launch.mounts)?;
+        let parts = Parts::collect(root, &launch.mounts)?;
+        let (status, their_status) = protocol::pair(SocketFlags::empty()).during("make a socket")?;
+        let (connector, their_connector) = protocol::pair(SocketFlags::empty()).during("make a socket")?;
+        let identity = self.identities.take().ok_or(io::Error::from_raw_os_error(libc::EAGAIN));
+        let identity = identity.during("find a free user id")?;
+        let room = Room {
+            launch,
+            parts,
+            attach_point: self.templates.attach_point(),
+            privileged: self.privileged,
+            status: their_status,
+            connector: their_connector,
+            output,
+            control,
+        };
+        let made = clone_init(room, identity, &status);
+        match made {
+            Ok((init, descriptor)) => {
+                Ok(Instance { init, descriptor, status, connector: Some(connector), identity })
+            }
+            Err(fault) => {
+                self.identities.give_back(identity);
+                Err(fault)
+            }
+        }
+    }
+}
+
+fn clone_init(room: Room, identity: Identity, status: &OwnedFd) -> Result<(Pid, OwnedFd), Fault> {
+    if let Identity::Own(id) = identity {
+        let (user, group) = (rustix::process::Uid::from_raw(id), rustix::process::Gid::from_raw(id));
+        // So that the program can open its outputs by name (/dev/stdout).
+        rustix::fs::fchown(&room.output, Some(user), Some(group)).during("give the outputs away")?;
+    }
+    match sys::clone(NAMESPACES).during("clone process 1")? {
+        Cloned::Child => room.run(),
+        Cloned::Parent(init, descriptor) => {
+            let let_go = identity
+                .map(init)
+                .during("map the identity")
+                .and_then(|()| protocol::send_bytes(status.as_fd(), &[1], &[]).during("let process 1 go"));
+            if let Err(fault) = let_go {
+                // It still waits, and ends with its namespace. Reaped like every other child.
+                let _ = rustix::process::pidfd_send_signal(&descriptor, rustix::process::Signal::KILL);
+                return Err(fault);
+            }
+            Ok((init, descriptor))
+        }
+    }
+}

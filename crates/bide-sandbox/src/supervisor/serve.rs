@@ -1,0 +1,241 @@
+//! The supervisor's loop: launches for the server, ends of instances.
+//!
+//! Owns the table of instances. An instance leaves it when its process 1 is reaped; by then the kernel has killed
+//! everything in it.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::epoll;
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitOptions, wait};
+
+use super::launch::Instance;
+use crate::identity::Identities;
+use crate::protocol::{self, During, End, Fault, InitReport, MESSAGE_BYTES_MAX, Report, Request};
+use crate::rootfs::template::Templates;
+use crate::sys;
+
+/// Most instances of one supervisor; each costs it two descriptors.
+const INSTANCES_MAX: usize = 16 * 1024;
+/// Events handled per turn.
+const EVENTS_MAX: usize = 64;
+/// Launches read per turn, so that ends are not kept waiting.
+const REQUESTS_PER_TURN: usize = 8;
+/// Tokens of the two descriptors that belong to no instance.
+const SERVER: u64 = u64::MAX;
+const SIGNALS: u64 = u64::MAX - 1;
+
+/// What launches need.
+pub(super) struct Host {
+    pub(super) privileged: bool,
+    pub(super) identities: Identities,
+    pub(super) templates: Templates,
+}
+
+/// Serves until the server is gone.
+pub(super) fn run(server: &OwnedFd, privileged: bool) -> Result<(), Fault> {
+    sys::raise_descriptor_limit().during("raise the limit on descriptors")?;
+    let signals = sys::signals(&[libc::SIGCHLD]).during("block signals")?;
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).during("make an epoll instance")?;
+    let host = Host { privileged, identities: Identities::new(privileged), templates: Templates::new()? };
+    rustix::io::ioctl_fionbio(server, true).during("set up the socket")?;
+    let watch =
+        |fd: &OwnedFd, token| epoll::add(&epoll, fd, epoll::EventData::new_u64(token), epoll::EventFlags::IN);
+    watch(server, SERVER).and_then(|()| watch(&signals, SIGNALS)).during("watch the server")?;
+    let mut supervisor = Supervisor {
+        server,
+        signals,
+        epoll,
+        host,
+        instances: HashMap::new(),
+        by_init: HashMap::new(),
+        unsent: VecDeque::new(),
+        buffer: vec![0; MESSAGE_BYTES_MAX],
+    };
+    supervisor.report(&Report::Ready { privileged }, Vec::new());
+    supervisor.serve().during("serve")
+}
+
+struct Supervisor<'a> {
+    server: &'a OwnedFd,
+    signals: OwnedFd,
+    epoll: OwnedFd,
+    host: Host,
+    instances: HashMap<u64, Entry>,
+    by_init: HashMap<Pid, u64>,
+    /// What the server has not taken yet: at most two messages per instance and one per failed launch.
+    unsent: VecDeque<(Vec<u8>, Vec<OwnedFd>)>,
+    buffer: Vec<u8>,
+}
+
+struct Entry {
+    instance: Instance,
+    state: State,
+}
+
+/// How far an instance is.
+enum State {
+    Starting,
+    Running,
+    /// The program has ended.
+    Ended {
+        status: i32,
+    },
+    /// It did not start, and the server has been told.
+    Failed,
+}
+
+impl Supervisor<'_> {
+    fn serve(&mut self) -> io::Result<()> {
+        let mut events = Vec::with_capacity(EVENTS_MAX);
+        loop {
+            events.clear();
+            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            for event in &events {
+                let (token, flags) = (event.data.u64(), event.flags);
+                match token {
+                    SERVER => {
+                        if flags.contains(epoll::EventFlags::OUT) {
+                            self.send_unsent()?;
+                        }
+                        if !self.take_requests()? {
+                            return Ok(());
+                        }
+                    }
+                    SIGNALS => self.reap()?,
+                    id => self.hear(id)?,
+                }
+            }
+        }
+    }
+
+    /// Reads launches; `false` when the server is gone.
+    fn take_requests(&mut self) -> io::Result<bool> {
+        for _ in 0..REQUESTS_PER_TURN {
+            match protocol::receive::<Request>(self.server, &mut self.buffer) {
+                Ok(Some((Request::Launch { id, launch }, descriptors))) => {
+                    let launched = if self.instances.len() < INSTANCES_MAX {
+                        self.host.launch(launch, descriptors)
+                    } else {
+                        Err(io::Error::from_raw_os_error(libc::EAGAIN)).during("hold another instance")
+                    };
+                    match launched {
+                        Ok(instance) => self.admit(id, instance)?,
+                        Err(fault) => self.report(&Report::Failed { id, fault }, Vec::new()),
+                    }
+                }
+                Ok(None) => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn admit(&mut self, id: u64, instance: Instance) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(id);
+        epoll::add(&self.epoll, &instance.status, data, epoll::EventFlags::IN)?;
+        self.by_init.insert(instance.init, id);
+        self.instances.insert(id, Entry { instance, state: State::Starting });
+        Ok(())
+    }
+
+    /// Reads what process 1 of an instance says.
+    fn hear(&mut self, id: u64) -> io::Result<()> {
+        let Some(entry) = self.instances.get_mut(&id) else { return Ok(()) };
+        match protocol::receive::<InitReport>(&entry.instance.status, &mut self.buffer)? {
+            Some((InitReport::Started, mut program)) => {
+                entry.state = State::Running;
+                let init = entry.instance.descriptor.try_clone()?;
+                let mut descriptors = vec![init];
+                descriptors.append(&mut program);
+                descriptors.extend(entry.instance.connector.take());
+                self.report(&Report::Started { id }, descriptors);
+            }
+            Some((InitReport::Failed(fault), _)) => {
+                entry.state = State::Failed;
+                self.report(&Report::Failed { id, fault }, Vec::new());
+            }
+            Some((InitReport::Ended { status }, _)) => entry.state = State::Ended { status },
+            // It ends; `reap` does the rest.
+            None => epoll::delete(&self.epoll, &entry.instance.status)?,
+        }
+        Ok(())
+    }
+
+    /// Removes the children that have ended, and what they leave to process 1 of this namespace.
+    fn reap(&mut self) -> io::Result<()> {
+        let mut siginfo = [0_u8; size_of::<libc::signalfd_siginfo>()];
+        while rustix::io::read(&self.signals, &mut siginfo[..]).is_ok() {}
+        while let Ok(Some((pid, _))) = wait(WaitOptions::NOHANG) {
+            if let Some(id) = self.by_init.remove(&pid) {
+                self.ended(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Process 1 of an instance is gone, and everything else in it.
+    fn ended(&mut self, id: u64) -> io::Result<()> {
+        // Its last words may still be waiting.
+        while self.instances.get(&id).is_some_and(|entry| has_message(&entry.instance.status)) {
+            self.hear(id)?;
+        }
+        let Some(Entry { instance, state }) = self.instances.remove(&id) else { return Ok(()) };
+        self.host.identities.give_back(instance.identity);
+        let report = match state {
+            State::Failed => return Ok(()),
+            State::Starting => {
+                let fault =
+                    Fault { step: "process 1 was killed".to_owned(), errno: libc::ECHILD, program: false };
+                Report::Failed { id, fault }
+            }
+            State::Running => Report::Exited { id, end: End::default() },
+            State::Ended { status } => {
+                Report::Exited { id, end: End { status: Some(status), ..End::default() } }
+            }
+        };
+        self.report(&report, Vec::new());
+        Ok(())
+    }
+
+    /// Tells the server, now or when it listens again.
+    fn report(&mut self, report: &Report, descriptors: Vec<OwnedFd>) {
+        // Every report is far smaller than a message may be.
+        let Ok(bytes) = protocol::encode(report) else { return };
+        self.unsent.push_back((bytes, descriptors));
+        // A server that is gone is seen by `take_requests`.
+        let _ = self.send_unsent();
+    }
+
+    fn send_unsent(&mut self) -> io::Result<()> {
+        let mut flags = epoll::EventFlags::IN;
+        while let Some((bytes, descriptors)) = self.unsent.front() {
+            let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+            match protocol::send_bytes(self.server.as_fd(), bytes, &descriptors) {
+                Ok(()) => {
+                    self.unsent.pop_front();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    flags |= epoll::EventFlags::OUT;
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        epoll::modify(&self.epoll, self.server, epoll::EventData::new_u64(SERVER), flags)?;
+        Ok(())
+    }
+}
+
+/// Whether a message, and not the end, can be read at once.
+fn has_message(socket: &OwnedFd) -> bool {
+    let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
+    rustix::net::recv(socket, &mut [0_u8; 1][..], flags).is_ok_and(|(read, _)| read > 0)
+}
