@@ -173,7 +173,7 @@ fn begin(old: &[PathBuf], files: &Path) -> Result<(), CodeError> {
             _ => {}
         }
     }
-    fs::create_dir_all(files).map_err(CodeError::Write)
+    package::make_directory(files).map_err(CodeError::Write)
 }
 
 /// Unpacks a package over what is in `files`, by way of the directory `next`; returns the size of its files.

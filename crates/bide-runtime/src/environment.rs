@@ -17,17 +17,17 @@ pub(crate) fn of(start: &Start<'_>) -> Vec<(OsString, OsString)> {
     let function = &spec.function;
     let mut env: Vec<(OsString, OsString)> = Vec::with_capacity(24 + function.environment.len());
     let mut set = |name: &str, value: &str| env.push((name.into(), value.into()));
-    let scratch = start.scratch_dir.to_string_lossy();
+    let home = start.layout.home().to_string_lossy();
     paths(start, &mut set);
     set("LANG", "C.UTF-8");
-    set("HOME", &scratch);
-    set("TMPDIR", &scratch);
+    set("HOME", &home);
+    set("TMPDIR", &home);
     for (name, value) in &function.environment {
         if !name.starts_with(RESERVED_PREFIX) {
             set(name, value);
         }
     }
-    set("FC_FUNC_CODE_PATH", &start.code_dir.to_string_lossy());
+    set("FC_FUNC_CODE_PATH", &start.layout.code().to_string_lossy());
     set("FC_ACCOUNT_ID", function.account.as_str());
     set("FC_FUNCTION_HANDLER", &function.handler);
     set("FC_FUNCTION_MEMORY_SIZE", &function.memory_mb.to_string());
@@ -52,7 +52,7 @@ pub(crate) fn of(start: &Start<'_>) -> Vec<(OsString, OsString)> {
 /// Programs and libraries of the layers come first, except for a custom runtime, which arranges that itself.
 fn paths(start: &Start<'_>, set: &mut impl FnMut(&str, &str)) {
     let custom = start.spec.function.runtime.kind() == RuntimeKind::Custom;
-    match start.layers_seen_at().filter(|_| !custom) {
+    match start.layout.layers().filter(|_| !custom) {
         Some(layers) => {
             let layers = layers.to_string_lossy();
             set("PATH", &format!("{layers}/bin:{}", start.search_path));

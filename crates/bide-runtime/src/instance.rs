@@ -19,6 +19,7 @@ use bytes::Bytes;
 use crate::code::{CodeCache, CodeDir, CodeError};
 use crate::executor::{AttemptResult, Cancel, FunctionErrorCause, FunctionSpec, InvokeRequest, StartedHook};
 use crate::failure;
+use crate::layout::Layout;
 use crate::logs::{Logs, StartLog};
 use crate::runtime::{Broken, Channel, Live, Reply, Runtimes, Start, StartFailure, with_causes};
 use crate::scratch::Scratch;
@@ -41,6 +42,7 @@ pub(crate) struct Surroundings {
     pub(crate) code: CodeCache,
     pub(crate) scratch_root: PathBuf,
     pub(crate) search_path: String,
+    pub(crate) shared_dirs: Vec<PathBuf>,
 }
 
 /// A process that can take requests.
@@ -56,7 +58,7 @@ pub(crate) struct Instance {
     out_of_memory: AtomicBool,
     // Dropped in this order: the process first, then what it used.
     _process: Process,
-    _scratch: Scratch,
+    _scratch: Option<Scratch>,
     _code: CodeDir,
     _layers: Option<CodeDir>,
 }
@@ -104,14 +106,19 @@ impl Instance {
             StartFailure::System(format!("{what}: {}", with_causes(error)))
         };
         let (code, layers) = unpacked(surroundings, spec).await.map_err(|error| system("code", &error))?;
-        let scratch = Scratch::create(surroundings.scratch_root.join(id.as_str()))
-            .map_err(|error| system("scratch directory", &error))?;
+        let isolated = surroundings.launcher.isolates();
+        let scratch = (!isolated).then(|| Scratch::create(surroundings.scratch_root.join(id.as_str())));
+        let scratch = scratch.transpose().map_err(|error| system("scratch directory", &error))?;
+        let layers_dir = layers.as_ref().map(|directory| directory.as_path());
+        let layout = match &scratch {
+            Some(scratch) => Layout::host(&code, layers_dir, scratch.path()),
+            None => Layout::sandbox(&code, layers_dir, &surroundings.shared_dirs),
+        };
         let start = Start {
             spec,
             instance: id,
             code_dir: &code,
-            layers_dir: layers.as_ref().map(|directory| directory.as_path()),
-            scratch_dir: scratch.path(),
+            layout,
             logs,
             launcher: &*surroundings.launcher,
             clock: &surroundings.clock,

@@ -23,6 +23,7 @@ pub use http_call::{CallerLeft, HttpFormat, HttpRequest, Responder, ResponseHead
 mod environment;
 mod failure;
 mod instance;
+mod layout;
 mod logs;
 pub mod pool;
 mod runtime;

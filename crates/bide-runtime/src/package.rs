@@ -80,10 +80,10 @@ pub(crate) fn unpack(zip: &[u8], root: &Path) -> Result<PackageInfo, PackageErro
     walk(zip, |name, content| {
         let path = root.join(name);
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(PackageError::Write)?;
+            make_directory(parent).map_err(PackageError::Write)?;
         }
         match content {
-            Content::Directory => fs::create_dir_all(&path).map_err(PackageError::Write),
+            Content::Directory => make_directory(&path).map_err(PackageError::Write),
             Content::Symlink(target) => symlink(target, &path).map_err(PackageError::Write),
             Content::File { data, executable } => {
                 let mut file = File::create_new(&path).map_err(PackageError::Write)?;
@@ -93,6 +93,22 @@ pub(crate) fn unpack(zip: &[u8], root: &Path) -> Result<PackageInfo, PackageErro
             }
         }
     })
+}
+
+/// Makes a directory, and those above it, that everybody may enter, whatever the mask of the server is: instances run as
+/// other users.
+pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o755)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => match path.parent() {
+            Some(parent) if error.kind() == io::ErrorKind::NotFound => {
+                make_directory(parent)?;
+                make_directory(path)
+            }
+            _ => Err(error),
+        },
+    }
 }
 
 enum Content<'a> {

@@ -93,11 +93,12 @@ impl Pools {
         scratch::clean(&scratch_root)?;
         let surroundings = Arc::new(Surroundings {
             clock,
-            runtimes: Runtimes::prepare(&options, &*launcher).await?,
+            runtimes: Runtimes::prepare(&options).await?,
             launcher,
             code: CodeCache::open(options.cache_dir.join("code"), code)?,
             scratch_root,
             search_path: options.search_path.clone(),
+            shared_dirs: options.shared_dirs.clone(),
         });
         let book = Mutex::new(open_book(&options, entropy));
         let shared = Arc::new(Shared {

@@ -14,18 +14,21 @@ mod python;
 mod response;
 
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bide_env::Clock;
-use bide_sandbox::{Access, LaunchError, LaunchSpec, Launcher, Mount, Process};
-use bide_types::resource::RuntimeKind;
+use bide_sandbox::{LaunchError, LaunchSpec, Launcher, Limits, Mount, Network, Process, ProcessLauncher};
+use bide_types::limits::INSTANCE_PROCESSES_MAX;
+use bide_types::resource::{Function, RuntimeKind};
 use bide_types::{InstanceId, RequestId};
 use bytes::Bytes;
 
 use crate::executor::{
     AttemptResult, BoxFuture, FunctionErrorCause, FunctionErrorKind, FunctionSpec, InvokeRequest,
 };
+use crate::layout::Layout;
 use crate::logs::Logs;
 use crate::{PoolOptions, environment, failure};
 
@@ -132,45 +135,35 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
 pub(crate) struct Start<'a> {
     pub(crate) spec: &'a FunctionSpec,
     pub(crate) instance: &'a InstanceId,
+    /// The unpacked package on the host.
     pub(crate) code_dir: &'a Path,
-    /// The function's layers unpacked together, if it has any: what `/opt` shows in a sandbox.
-    pub(crate) layers_dir: Option<&'a Path>,
-    /// Private, writable, removed after the instance.
-    pub(crate) scratch_dir: &'a Path,
+    pub(crate) layout: Layout,
     pub(crate) logs: &'a Arc<Logs>,
     pub(crate) launcher: &'a dyn Launcher,
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) search_path: &'a str,
 }
 
-/// Where the sandbox shows a function's layers.
-const LAYERS_TARGET: &str = "/opt";
-
 impl Start<'_> {
-    /// Where the code finds the function's layers, if it has any.
-    pub(crate) fn layers_seen_at(&self) -> Option<&Path> {
-        self.layers_dir.map(|host| if self.launcher.isolates() { Path::new(LAYERS_TARGET) } else { host })
-    }
-
-    /// Starts the program with the function's environment, `extra` added, and its output going to the logs.
+    /// Starts the program with the function's environment, `extra` added, and its output going to the logs. `mounts` are
+    /// what it needs beside the function's own.
     pub(crate) async fn launch(
         &self,
         argv: Vec<OsString>,
+        mounts: &[Mount],
         extra: Vec<(String, String)>,
         control: Option<std::os::fd::OwnedFd>,
     ) -> Result<Process, LaunchError> {
         let mut env = environment::of(self);
         env.extend(extra.into_iter().map(|(name, value)| (name.into(), value.into())));
-        let layers = self.layers_dir.map(|source| Mount {
-            source: source.to_owned(),
-            target: LAYERS_TARGET.into(),
-            access: Access::ReadOnly,
-        });
         let spec = LaunchSpec {
             env,
-            working_dir: self.code_dir.to_owned(),
+            working_dir: self.layout.code().to_owned(),
             control,
-            mounts: layers.into_iter().collect(),
+            hostname: self.instance.to_string(),
+            mounts: [self.layout.mounts(), mounts].concat(),
+            network: if self.spec.internet_access { Network::Outbound } else { Network::Loopback },
+            limits: limits_of(&self.spec.function),
             ..LaunchSpec::new(argv)
         };
         let mut process = self.launcher.spawn(spec).await?;
@@ -184,6 +177,17 @@ impl Start<'_> {
     }
 }
 
+fn limits_of(function: &Function) -> Limits {
+    let bytes = |megabytes: u32| u64::from(megabytes) * 1024 * 1024;
+    Limits {
+        memory_bytes_max: Some(bytes(function.memory_mb)),
+        cpu_millis: function.cpu_millis,
+        processes_max: INSTANCE_PROCESSES_MAX,
+        tmp_bytes_max: bytes(function.disk_mb),
+        ..Limits::default()
+    }
+}
+
 /// Every runtime of this server.
 pub(crate) struct Runtimes {
     python: python::Python,
@@ -192,10 +196,13 @@ pub(crate) struct Runtimes {
 }
 
 impl Runtimes {
-    /// Writes the agents into the cache and finds the interpreters.
-    pub(crate) async fn prepare(options: &PoolOptions, launcher: &dyn Launcher) -> std::io::Result<Self> {
+    /// Writes the agents into the cache and finds the interpreters, which are asked outside of any sandbox: they belong
+    /// to the host, and their answers say what a sandbox has to show.
+    pub(crate) async fn prepare(options: &PoolOptions) -> std::io::Result<Self> {
         let agents: PathBuf = options.cache_dir.join("agents");
         std::fs::create_dir_all(&agents)?;
+        std::fs::set_permissions(&agents, std::fs::Permissions::from_mode(0o755))?;
+        let launcher = &ProcessLauncher::new()?;
         Ok(Self {
             python: python::Python::prepare(options, &agents, launcher).await?,
             node: node::Node::prepare(options, &agents, launcher).await?,

@@ -4,6 +4,7 @@
 
 mod client;
 mod commands;
+mod containment;
 mod logging;
 mod node;
 mod output;
@@ -33,6 +34,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    bide_sandbox::take_over();
     let done = match Cli::parse().command {
         Command::Serve(args) => commands::serve::run(&args),
         Command::Demo(args) => commands::demo::run(&args),

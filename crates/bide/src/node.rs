@@ -15,7 +15,6 @@ use bide_api::{ApiState, PublicAddress};
 use bide_engine::{Dependencies, Engine, Options};
 use bide_env::{Clock, SystemClock, SystemEntropy};
 use bide_runtime::{BoxFuture, CodeSource, PoolOptions, Pools};
-use bide_sandbox::{Launcher, ProcessLauncher};
 use bide_store::Store;
 use bide_store_local::LocalStore;
 use bytes::Bytes;
@@ -23,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::containment;
 use crate::settings::{Settings, stored};
 
 /// A running server.
@@ -145,17 +145,9 @@ async fn start_pools(
         settings.instances_per_account.unwrap_or(options.instances_per_account_max);
     options.instances_per_function_max =
         settings.instances_per_function.unwrap_or(options.instances_per_function_max);
-    let launcher = ProcessLauncher::new().context("cannot start the launcher of instances")?;
-    let protections = launcher.protections();
-    let list = |items: &[bide_sandbox::Protection]| {
-        items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
-    tracing::info!(in_force = list(&protections.in_force), "functions run as separate processes");
-    tracing::warn!(
-        missing = list(&protections.missing),
-        "functions are NOT sandboxed: run only code that you trust"
-    );
-    Pools::start(options, clock, &SystemEntropy, Arc::new(StoredCode(store)), Arc::new(launcher))
+    options.shared_dirs.clone_from(&settings.shared_dirs);
+    let launcher = containment::launcher(settings.sandbox).await?;
+    Pools::start(options, clock, &SystemEntropy, Arc::new(StoredCode(store)), launcher)
         .await
         .context("cannot prepare the runtimes")
 }

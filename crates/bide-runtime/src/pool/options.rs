@@ -16,6 +16,9 @@ pub struct PoolOptions {
     pub node: PathBuf,
     /// `PATH` of the instances.
     pub search_path: String,
+    /// Directories of the host that sandboxed instances see under their own paths and may write to as the modes of the
+    /// files allow it to everybody.
+    pub shared_dirs: Vec<PathBuf>,
     /// An instance that served nothing for so long is stopped.
     pub idle_timeout: Duration,
     pub instances_per_function_max: usize,
@@ -32,6 +35,7 @@ impl PoolOptions {
             python: "python3".into(),
             node: "node".into(),
             search_path: std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned()),
+            shared_dirs: Vec::new(),
             idle_timeout: Duration::from_secs(180),
             instances_per_function_max: 90,
             instances_per_account_max: 100,

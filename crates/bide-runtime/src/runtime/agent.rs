@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bide_env::Clock;
+use bide_sandbox::Mount;
 use bide_types::RequestId;
 use bide_types::resource::LifecycleHook;
 use bytes::{Bytes, BytesMut};
@@ -34,11 +35,15 @@ const READ_BYTES: usize = 64 * 1024;
 const JOINED_BYTES_MAX: usize = 16 * 1024;
 
 /// Launches `argv` with a control socket, configures it and waits until it has loaded the handler.
-pub(super) async fn start(start: &Start<'_>, argv: Vec<OsString>) -> Result<Live, StartFailure> {
+pub(super) async fn start(
+    start: &Start<'_>,
+    argv: Vec<OsString>,
+    mounts: &[Mount],
+) -> Result<Live, StartFailure> {
     let system = |error: std::io::Error| StartFailure::System(format!("control socket: {error}"));
     let (ours, theirs) = StdUnixStream::pair().map_err(system)?;
     ours.set_nonblocking(true).map_err(system)?;
-    let process = start.launch(argv, Vec::new(), Some(theirs.into())).await?;
+    let process = start.launch(argv, mounts, Vec::new(), Some(theirs.into())).await?;
     let (mut reader, mut writer) = UnixStream::from_std(ours).map_err(system)?.into_split();
 
     let configure = configuration(start);
@@ -60,7 +65,7 @@ pub(super) async fn start(start: &Start<'_>, argv: Vec<OsString>) -> Result<Live
 
 fn configuration(start: &Start<'_>) -> Bytes {
     let function = &start.spec.function;
-    let layers = start.layers_seen_at();
+    let layers = start.layout.layers();
     let hook =
         |hook: &Option<LifecycleHook>| hook.as_ref().map(|hook| hook.handler.clone()).unwrap_or_default();
     frame::configure(&[

@@ -21,6 +21,8 @@ use super::{Live, Runtime, Start, StartFailure};
 use crate::executor::BoxFuture;
 use http::HttpChannel;
 
+/// The default command, in the code package.
+const BOOTSTRAP: &str = "bootstrap";
 /// Time between two attempts to connect.
 const PROBE_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -30,16 +32,17 @@ impl Custom {
     async fn start_server(&self, start: &Start<'_>) -> Result<Live, StartFailure> {
         let function = &start.spec.function;
         let words = function.custom_command.iter().chain(&function.custom_args);
-        let mut argv: Vec<_> = words.map(|word| in_code_dir(word, start.code_dir).into()).collect();
+        let mut argv: Vec<_> = words.map(|word| in_code_dir(word, start.layout.code()).into()).collect();
         if argv.is_empty() {
-            argv.push(bootstrap(start.code_dir)?.into());
+            check_bootstrap(start.code_dir)?;
+            argv.push(start.layout.code().join(BOOTSTRAP).into());
         }
         let port = port(start)?;
         let extra = vec![
             ("FC_SERVER_PORT".to_owned(), port.to_string()),
             ("FC_CUSTOM_LISTEN_PORT".to_owned(), port.to_string()),
         ];
-        let process = start.launch(argv, extra, None).await.map_err(not_launched)?;
+        let process = start.launch(argv, &[], extra, None).await.map_err(not_launched)?;
         let handle = process.handle();
         let stream = tokio::select! {
             biased;
@@ -93,10 +96,9 @@ impl Runtime for Custom {
     }
 }
 
-/// The default command, if it is there and executable.
-fn bootstrap(code_dir: &Path) -> Result<std::path::PathBuf, StartFailure> {
-    let path = code_dir.join("bootstrap");
-    let metadata = std::fs::metadata(&path).map_err(|_| {
+/// Whether the default command is there and executable.
+fn check_bootstrap(code_dir: &Path) -> Result<(), StartFailure> {
+    let metadata = std::fs::metadata(code_dir.join(BOOTSTRAP)).map_err(|_| {
         StartFailure::not_started(
             "the custom runtime has no file 'bootstrap' in its code package, and no command",
         )
@@ -106,7 +108,7 @@ fn bootstrap(code_dir: &Path) -> Result<std::path::PathBuf, StartFailure> {
             "the file 'bootstrap' of the custom runtime is not executable: set its exec bit in the zip",
         ));
     }
-    Ok(path)
+    Ok(())
 }
 
 /// `/code/x` as it is called where the code really lies.

@@ -6,14 +6,19 @@ use std::path::{Path, PathBuf};
 
 use bide_sandbox::Launcher;
 
-use super::{Live, Runtime, Start, StartFailure, agent, interpreter};
+use super::interpreter::{self, Interpreter};
+use super::{Live, Runtime, Start, StartFailure, agent};
 use crate::PoolOptions;
 use crate::executor::BoxFuture;
 
 const AGENT: &str = include_str!("node/agent.js");
 
+/// Prints the interpreter's real path, and the directory that holds it.
+const WHERE: &str =
+    "console.log(`bide:${process.execPath}\\nbide:${require('path').dirname(process.execPath)}`)";
+
 pub(super) struct Node {
-    interpreter: Option<PathBuf>,
+    interpreter: Option<Interpreter>,
     agent: PathBuf,
 }
 
@@ -24,9 +29,9 @@ impl Node {
         launcher: &dyn Launcher,
     ) -> std::io::Result<Self> {
         let agent = agents.join("agent.js");
-        std::fs::write(&agent, AGENT)?;
-        let args = ["-p", "process.execPath"];
-        let interpreter = interpreter::ask(launcher, &options.node, &args, &options.search_path).await;
+        interpreter::publish(&agent, AGENT)?;
+        let (program, path) = (&options.node, &options.search_path);
+        let interpreter = Interpreter::ask(launcher, program, &["-e", WHERE], path, agents).await;
         Ok(Self { interpreter, agent })
     }
 }
@@ -38,7 +43,8 @@ impl Runtime for Node {
                 .interpreter
                 .as_ref()
                 .ok_or_else(|| StartFailure::System("no usable Node interpreter was found".to_owned()))?;
-            agent::start(start, vec![interpreter.into(), self.agent.clone().into()]).await
+            let argv = interpreter.command(start, &[], &self.agent);
+            agent::start(start, argv, interpreter.mounts()).await
         })
     }
 }

@@ -4,23 +4,26 @@
 //! is 27 ms shorter (35 against 8 ms, measured). The agent is compiled once at server start, because parsing it would
 //! cost every cold start. If the interpreter is missing, the functions of this runtime fail as a system error.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use bide_sandbox::Launcher;
 
-use super::{Live, Runtime, Start, StartFailure, agent, interpreter};
+use super::interpreter::{self, Interpreter};
+use super::{Live, Runtime, Start, StartFailure, agent};
 use crate::PoolOptions;
 use crate::executor::BoxFuture;
 
 const AGENT: &str = include_str!("python/agent.py");
 
-/// Compiles its first argument to its second and prints the interpreter's real path.
-const PREPARE: &str = "import sys, py_compile; py_compile.compile(sys.argv[1], cfile=sys.argv[2], doraise=True); \
-                       print(sys.executable)";
+/// Compiles its first argument to its second and prints the interpreter's real path, and the directories that hold it,
+/// its libraries, and those of the interpreter it was derived from (`venv`).
+const PREPARE: &str = "import os, sys, py_compile; \
+                       py_compile.compile(sys.argv[1], cfile=sys.argv[2], doraise=True); \
+                       [print('bide:' + path) for path in (sys.executable, sys.prefix, sys.base_prefix, \
+                       os.path.dirname(os.path.realpath(sys.executable)))]";
 
 pub(super) struct Python {
-    interpreter: Option<PathBuf>,
+    interpreter: Option<Interpreter>,
     agent: PathBuf,
 }
 
@@ -32,10 +35,14 @@ impl Python {
     ) -> std::io::Result<Self> {
         let source = agents.join("agent.py");
         let compiled = agents.join("agent.pyc");
-        std::fs::write(&source, AGENT)?;
+        interpreter::publish(&source, AGENT)?;
         let (from, to) = (source.to_string_lossy(), compiled.to_string_lossy());
         let args = ["-c", PREPARE, &*from, &*to];
-        let interpreter = interpreter::ask(launcher, &options.python, &args, &options.search_path).await;
+        let (program, path) = (&options.python, &options.search_path);
+        let interpreter = Interpreter::ask(launcher, program, &args, path, agents).await;
+        if interpreter.is_some() {
+            interpreter::open_to_all(&compiled)?;
+        }
         Ok(Self { interpreter, agent: compiled })
     }
 }
@@ -47,9 +54,8 @@ impl Runtime for Python {
                 .interpreter
                 .as_ref()
                 .ok_or_else(|| StartFailure::System("no usable Python interpreter was found".to_owned()))?;
-            let argv: Vec<OsString> =
-                vec![interpreter.into(), "-S".into(), "-X".into(), "utf8".into(), self.agent.clone().into()];
-            agent::start(start, argv).await
+            let argv = interpreter.command(start, &["-S", "-X", "utf8"], &self.agent);
+            agent::start(start, argv, interpreter.mounts()).await
         })
     }
 }

@@ -3,7 +3,8 @@
 //! Owns the order: `/proc` is mounted while the host's is still visible, since the kernel asks for that; what the program
 //! may write comes last; then the old root goes, and with it every way back.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::CWD;
@@ -27,6 +28,11 @@ pub(crate) fn enter(parts: &Parts, attach_point: &Path, tmp_bytes_max: u64) -> R
     mount(c"tmpfs", c"tmp", c"tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(quota.as_c_str()))
         .during("mount /tmp")?;
     for (tree, target) in &parts.binds {
+        let inside = Path::new(OsStr::from_bytes(target.to_bytes()));
+        if inside.starts_with("tmp") {
+            // The template's mount point is covered.
+            std::fs::create_dir_all(inside).during("make a mount point in /tmp")?;
+        }
         move_mount(tree, c"", CWD, target, from_descriptor)
             .during(&format!("show /{}", target.to_string_lossy()))?;
     }

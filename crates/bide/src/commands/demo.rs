@@ -22,7 +22,7 @@ use super::{FunctionPath, deploy, tasks};
 use crate::logging;
 use crate::node::Node;
 use crate::output::{self, Colour, Format};
-use crate::settings::{Flags, Settings};
+use crate::settings::{Flags, SandboxMode, Settings};
 
 /// Show the main job: a deferred task, its retry, and its result at a destination
 #[derive(clap::Args)]
@@ -51,6 +51,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let settings = Settings::resolve(Flags {
         listen: Some(args.listen.clone()),
         data_dir: Some(args.data_dir.clone().unwrap_or_else(|| temporary.path().join("data"))),
+        sandbox: Some(SandboxMode::BestEffort),
         ..Flags::default()
     })?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {

@@ -7,6 +7,7 @@ use bide_api::auth::{Credential, Secret};
 use bide_types::AccountId;
 use serde::Deserialize;
 
+use super::SandboxMode;
 use crate::logging::LogFormat;
 
 #[derive(Debug, Default, Deserialize)]
@@ -24,6 +25,9 @@ pub(super) struct File {
     pub(super) instances_per_function: Option<usize>,
     pub(super) python: Option<PathBuf>,
     pub(super) node: Option<PathBuf>,
+    pub(super) sandbox: Option<SandboxMode>,
+    #[serde(default)]
+    pub(super) shared_dirs: Vec<PathBuf>,
     #[serde(default)]
     pub(super) credentials: Vec<CredentialEntry>,
 }

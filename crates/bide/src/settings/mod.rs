@@ -4,6 +4,7 @@
 
 mod credentials;
 mod file;
+mod sandbox;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::logging::LogFormat;
 use file::File;
 
 pub(crate) use credentials::{from_environment, stored};
+pub(crate) use sandbox::SandboxMode;
 
 /// Address the server listens on by default.
 const LISTEN_DEFAULT: &str = "127.0.0.1:8700";
@@ -67,6 +69,12 @@ pub(crate) struct Flags {
     /// Node interpreter for nodejs runtimes [default: node]
     #[arg(long, env = "BIDE_NODE")]
     pub(crate) node: Option<PathBuf>,
+    /// What to do when this host cannot give functions a sandbox [default: require]
+    #[arg(long, env = "BIDE_SANDBOX")]
+    pub(crate) sandbox: Option<SandboxMode>,
+    /// Directory of this host that functions see and may write to, as its modes allow; may be given again
+    #[arg(long = "shared-dir", env = "BIDE_SHARED_DIRS", value_delimiter = ':')]
+    pub(crate) shared_dirs: Vec<PathBuf>,
 }
 
 /// The settings in force.
@@ -84,6 +92,9 @@ pub(crate) struct Settings {
     pub(crate) instances_per_function: Option<usize>,
     pub(crate) python: Option<PathBuf>,
     pub(crate) node: Option<PathBuf>,
+    pub(crate) sandbox: SandboxMode,
+    /// Absolute paths of directories that exist.
+    pub(crate) shared_dirs: Vec<PathBuf>,
     /// Empty means: use those kept in the data directory, made at the first start.
     pub(crate) credentials: Vec<Credential>,
 }
@@ -106,6 +117,14 @@ impl Settings {
                 .map(file::CredentialEntry::check)
                 .collect::<anyhow::Result<_>>()?,
         };
+        let shared_dirs = if flags.shared_dirs.is_empty() { file.shared_dirs } else { flags.shared_dirs };
+        for directory in &shared_dirs {
+            anyhow::ensure!(
+                directory.is_absolute() && directory.parent().is_some() && directory.is_dir(),
+                "shared directory '{}' is not the absolute path of a directory",
+                directory.display()
+            );
+        }
         let seconds = |value: Option<u64>| value.map(Duration::from_secs);
         Ok(Self {
             listen: listen
@@ -123,6 +142,8 @@ impl Settings {
             instances_per_function: flags.instances_per_function.or(file.instances_per_function),
             python: flags.python.or(file.python),
             node: flags.node.or(file.node),
+            sandbox: flags.sandbox.or(file.sandbox).unwrap_or_default(),
+            shared_dirs,
             credentials,
         })
     }

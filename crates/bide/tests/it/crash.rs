@@ -155,7 +155,7 @@ impl Sent {
 async fn what_was_accepted_settles_once_and_never_early_however_often_the_server_is_killed() {
     let mut random = Random::seeded();
     let dir = directory();
-    let (data, journal) = (dir.path().join("data"), Journal::at(dir.path().join("journal")));
+    let (data, journal) = (dir.path().join("data"), Journal::of_directory(dir.path()));
     let mut server = start(&data).await;
     deploy(&Api::of(&server), &journal).await;
 

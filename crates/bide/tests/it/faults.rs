@@ -10,8 +10,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    ACCOUNT, Api, Function, Journal, KEY_ID, KEY_SECRET, Launch, Server, World, code_of, directory, is_alive,
-    status, statuses, text, until,
+    ACCOUNT, Api, Function, Journal, KEY_ID, KEY_SECRET, Launch, Server, World, code_of, directory, status,
+    statuses, text, until,
 };
 
 const WORKING: &str = r#"
@@ -76,7 +76,7 @@ fn large_event(number: usize) -> String {
 #[tokio::test]
 async fn a_disk_that_fills_up_ends_acceptance_and_loses_nothing_that_was_accepted() {
     let dir = directory();
-    let (data, journal) = (dir.path().join("data"), Journal::at(dir.path().join("journal")));
+    let (data, journal) = (dir.path().join("data"), Journal::of_directory(dir.path()));
     // The store is made without the limit; only what is written later meets it.
     let mut server = Launch::new(&data).ready().await;
     Api::of(&server).deploy("works", Function::python(WORKING).journal(&journal)).await;
@@ -132,7 +132,7 @@ async fn fill(api: &Api) -> (usize, String) {
 #[tokio::test]
 async fn sigterm_lets_running_work_finish_and_keeps_the_rest() {
     let mut world = World::start_with(&[("BIDE_INSTANCES_PER_FUNCTION", "1")]).await;
-    let gate = world.dir.path().join("gate");
+    let gate = world.shared("gate");
     let event = gate.to_string_lossy().into_owned();
     world.api.deploy("waits", Function::python(WAITING).journal(&world.journal)).await;
     world.api.submit_task("waits", "running", event.clone()).await;
@@ -172,14 +172,14 @@ async fn sigterm_lets_running_work_finish_and_keeps_the_rest() {
 #[tokio::test]
 async fn an_attempt_that_outlasts_the_drain_runs_again_after_the_restart() {
     let mut world = World::start_with(&[("BIDE_DRAIN_TIMEOUT_SECONDS", "1")]).await;
-    let gate = world.dir.path().join("gate");
+    let gate = world.shared("gate");
     world.api.deploy("waits", Function::python(WAITING).journal(&world.journal)).await;
     world.api.configure("waits", json!({ "maxAsyncRetryAttempts": 0 })).await;
     world.api.submit_task("waits", "job", gate.to_string_lossy().into_owned()).await;
     let line = until("it runs", async || world.journal.of("begin").pop()).await;
 
     world.restart().await;
-    assert!(!is_alive(line["pid"].as_u64().unwrap()));
+    assert!(world.processes_of(line["instance"].as_str().unwrap()).is_empty());
     std::fs::write(&gate, "").unwrap();
     let task = world.api.settled("waits", "job").await;
     assert_eq!(statuses(&task), ["Enqueued", "Dequeued", "Running", "Running", "Succeeded"]);

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{Api, Function, World, status, text, until};
 
-const TELLS_PID: &str = "import os\ndef handler(event, context):\n    return str(os.getpid())\n";
+const TELLS: &str = "import os\ndef handler(event, context):\n    return os.environ['FC_INSTANCE_ID']\n";
 
 /// Four calls meet, or none comes back.
 const MEETS: &str = r#"
@@ -16,7 +16,7 @@ barrier = threading.Barrier(4)
 
 def handler(event, context):
     barrier.wait(30)
-    return str(os.getpid())
+    return os.environ["FC_INSTANCE_ID"]
 "#;
 
 async fn invoke_at_once(world: &World, function: &'static str, count: usize) -> Vec<String> {
@@ -31,16 +31,17 @@ async fn invoke_at_once(world: &World, function: &'static str, count: usize) -> 
 #[tokio::test]
 async fn an_instance_is_used_again_by_synchronous_and_asynchronous_calls_alike() {
     let world = World::start().await;
-    world.api.deploy("tells", Function::python(TELLS_PID)).await;
+    world.api.deploy("tells", Function::python(TELLS)).await;
     let first = world.api.invoke("tells", "").await;
-    let pid = text(&first).to_owned();
-    assert_eq!(text(&world.api.invoke("tells", "").await), pid);
+    let id = text(&first).to_owned();
+    assert_eq!(text(&world.api.invoke("tells", "").await), id);
     world.api.submit_task("tells", "job", "").await;
     let task = world.api.settled("tells", "job").await;
-    assert_eq!(task["returnPayload"], pid);
+    assert_eq!(task["returnPayload"], id);
     assert_eq!(task["instanceId"], first.header("x-fc-instance-id"));
-    assert_eq!(text(&world.api.invoke("tells", "").await), pid);
-    assert_eq!(world.instances(), [pid.parse::<u64>().unwrap()], "there is one process");
+    assert_eq!(text(&world.api.invoke("tells", "").await), id);
+    assert_eq!(world.instances(), world.processes_of(&id));
+    assert_eq!(world.instances().len(), 1, "there is one process");
     assert_eq!(world.api.status().await["instances"]["total"], 1);
 }
 
@@ -48,8 +49,8 @@ async fn an_instance_is_used_again_by_synchronous_and_asynchronous_calls_alike()
 async fn requests_overlap_on_one_instance_where_its_concurrency_allows() {
     let world = World::start_with(&[("BIDE_INSTANCES_PER_FUNCTION", "1")]).await;
     world.api.deploy("meets", Function::python(MEETS).with("instanceConcurrency", 4)).await;
-    let pids: HashSet<String> = invoke_at_once(&world, "meets", 4).await.into_iter().collect();
-    assert_eq!(pids.len(), 1, "{pids:?}");
+    let ids: HashSet<String> = invoke_at_once(&world, "meets", 4).await.into_iter().collect();
+    assert_eq!(ids.len(), 1, "{ids:?}");
 
     for number in 0..4 {
         world.api.submit_task("meets", &format!("job{number}"), "").await;
@@ -58,7 +59,7 @@ async fn requests_overlap_on_one_instance_where_its_concurrency_allows() {
         let task = world.api.settled("meets", &format!("job{number}")).await;
         assert_eq!(
             (status(&task), task["returnPayload"].as_str()),
-            ("Succeeded", pids.iter().next().map(String::as_str))
+            ("Succeeded", ids.iter().next().map(String::as_str))
         );
     }
 }
@@ -73,12 +74,12 @@ def handler(event, context):
     note(id="here")
     while len(open(os.environ["JOURNAL"]).readlines()) < 3:
         time.sleep(0.01)
-    return str(os.getpid())
+    return os.environ["FC_INSTANCE_ID"]
 "#;
     let world = World::start().await;
     world.api.deploy("waits", Function::python(WAITS).journal(&world.journal)).await;
-    let pids: HashSet<String> = invoke_at_once(&world, "waits", 3).await.into_iter().collect();
-    assert_eq!(pids.len(), 3, "{pids:?}");
+    let ids: HashSet<String> = invoke_at_once(&world, "waits", 3).await.into_iter().collect();
+    assert_eq!(ids.len(), 3, "{ids:?}");
 }
 
 #[tokio::test]
@@ -110,7 +111,7 @@ def handler(event, context):
     return "old"
 "#;
     let world = World::start().await;
-    let gate = world.dir.path().join("gate");
+    let gate = world.shared("gate");
     world.api.deploy("changes", Function::python(OLD).journal(&world.journal)).await;
     world.api.submit_task("changes", "job", gate.to_string_lossy().into_owned()).await;
     until("the old code runs", async || world.journal.of("old").pop()).await;
@@ -123,9 +124,8 @@ def handler(event, context):
 #[tokio::test]
 async fn idle_instances_are_reclaimed_and_the_next_call_starts_a_new_one() {
     let world = World::start_with(&[("BIDE_IDLE_TIMEOUT_SECONDS", "1")]).await;
-    world.api.deploy("tells", Function::python(TELLS_PID)).await;
-    let node =
-        "const h = (event, context, callback) => callback(null, String(process.pid)); exports.handler = h;";
+    world.api.deploy("tells", Function::python(TELLS)).await;
+    let node = "const h = (event, context, callback) => callback(null, process.env.FC_INSTANCE_ID); exports.handler = h;";
     world.api.deploy("tells_too", Function::node(node)).await;
     let first = text(&world.api.invoke("tells", "").await).to_owned();
     world.api.invoke("tells_too", "").await;
@@ -140,7 +140,7 @@ async fn a_function_that_floods_leaves_others_their_turn() {
     let world = World::start_with(&[("BIDE_INSTANCES_PER_FUNCTION", "2")]).await;
     let slow = "import time\ndef handler(event, context):\n    time.sleep(0.05)\n";
     world.api.deploy("floods", Function::python(slow)).await;
-    world.api.deploy("quiet", Function::python(TELLS_PID)).await;
+    world.api.deploy("quiet", Function::python(TELLS)).await;
     for number in 0..200 {
         world.api.submit_task("floods", &format!("job{number}"), "").await;
     }

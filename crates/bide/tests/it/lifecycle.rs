@@ -195,7 +195,7 @@ async fn nothing_starts_before_its_delay_is_over() {
 #[tokio::test]
 async fn work_that_waits_longer_than_its_age_expires_and_never_runs() {
     let world = World::start_with(&[("BIDE_INSTANCES_PER_FUNCTION", "1")]).await;
-    let gate = world.dir.path().join("gate");
+    let gate = world.shared("gate");
     world.api.deploy("waits", Function::python(WAITING).journal(&world.journal)).await;
     world.collect("waits", json!({ "maxAsyncEventAgeInSeconds": 1 })).await;
 
@@ -225,7 +225,7 @@ async fn work_that_waits_longer_than_its_age_expires_and_never_runs() {
 #[tokio::test]
 async fn a_throttled_task_waits_in_line_and_uses_none_of_its_retries() {
     let world = World::start_with(&[("BIDE_INSTANCES_PER_FUNCTION", "1")]).await;
-    let gate = world.dir.path().join("gate");
+    let gate = world.shared("gate");
     world.api.deploy("waits", Function::python(WAITING).journal(&world.journal)).await;
     world.api.configure("waits", json!({ "maxAsyncRetryAttempts": 0 })).await;
 

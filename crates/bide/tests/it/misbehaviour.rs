@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Function, World, is_alive, status, statuses, text, until};
+use crate::support::{Function, World, status, statuses, text, until};
 
 struct Case {
     name: &'static str,
@@ -145,13 +145,12 @@ fn decoded(base64: &str) -> String {
 #[tokio::test]
 async fn what_a_function_leaves_running_after_its_answer_ends_with_its_instance() {
     let world = World::start_with(&[("BIDE_IDLE_TIMEOUT_SECONDS", "1")]).await;
-    let leaves = "import subprocess\ndef handler(event, context):\n    return str(subprocess.Popen(['sleep', '1000']).pid)\n";
+    let leaves = "import os, subprocess\ndef handler(event, context):\n    subprocess.Popen(['setsid', 'sleep', '1000'])\n    return os.environ['FC_INSTANCE_ID']\n";
     world.api.deploy("leaves", Function::python(leaves)).await;
     let answer = world.api.invoke("leaves", "").await;
-    let child: u64 = text(&answer).parse().unwrap();
-    assert!(is_alive(child));
+    let instance = text(&answer);
+    assert_eq!(world.processes_of(instance).len(), 2, "it and its child, in a session of its own");
     until("the instance and its child are gone", async || world.instances().is_empty().then_some(())).await;
-    assert!(!is_alive(child));
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         event = self.rfile.read(int(self.headers["content-length"] or 0)).decode()
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = {"path": self.path, "event": event, "headers": headers, "pid": os.getpid()}
+        answer = {"path": self.path, "event": event, "headers": headers, "instance": os.environ["FC_INSTANCE_ID"]}
         body = b"it went wrong" if event == "fail" else json.dumps(answer).encode()
         self.send_response(200)
         if event == "fail":
@@ -38,13 +38,8 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-http.server.ThreadingHTTPServer(("0.0.0.0", int(os.environ["FC_SERVER_PORT"])), Echo).serve_forever()
+http.server.ThreadingHTTPServer(("0.0.0.0", 9000), Echo).serve_forever()
 "#;
-
-/// A port of the machine that is free now. Instances have no network of their own yet, and tests run at once.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
 
 fn json_of(answer: &bide_client::Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("no JSON: {}", text(answer)))
@@ -104,7 +99,7 @@ async fn an_error_that_a_node_function_reports_is_handled_and_one_that_it_throws
 async fn a_bootstrap_serves_events_and_sees_the_headers() {
     let world = World::start().await;
     let bootstrap = format!("#!/usr/bin/env python3\n{ECHO_SERVER}");
-    let function = Function::custom(&bootstrap).with("caPort", free_port()).with("memorySize", 256);
+    let function = Function::custom(&bootstrap).with("memorySize", 256);
     world.api.deploy("custom", function).await;
 
     let answer = world.api.invoke("custom", "an event").await;
@@ -134,14 +129,14 @@ async fn a_bootstrap_serves_events_and_sees_the_headers() {
     let later: Value = serde_json::from_str(task["returnPayload"].as_str().unwrap()).unwrap();
     assert_eq!(later["headers"]["x-fc-async-task-id"], "job");
     assert_eq!(later["headers"]["x-fc-request-id"], task["requestId"]);
-    assert_eq!(later["pid"], seen["pid"], "one server for all");
+    assert_eq!(later["instance"], seen["instance"], "one server for all");
 }
 
 #[tokio::test]
 async fn a_custom_runtime_fails_by_the_status_header_and_is_retried() {
     let world = World::start().await;
     let bootstrap = "#!/bin/sh\nexec python3 \"$FC_FUNC_CODE_PATH/server.py\"\n";
-    let function = Function::custom(bootstrap).file("server.py", ECHO_SERVER).with("caPort", free_port());
+    let function = Function::custom(bootstrap).file("server.py", ECHO_SERVER);
     world.api.deploy("custom", function).await;
     world.api.configure("custom", json!({ "maxAsyncRetryAttempts": 1 })).await;
 
@@ -157,10 +152,9 @@ async fn a_custom_runtime_fails_by_the_status_header_and_is_retried() {
 #[tokio::test]
 async fn a_custom_runtime_is_started_by_its_command() {
     let world = World::start().await;
-    let function = Function::custom("").file("server.py", ECHO_SERVER).with(
-        "customRuntimeConfig",
-        json!({ "command": ["python3"], "args": ["/code/server.py"], "port": free_port() }),
-    );
+    let function = Function::custom("")
+        .file("server.py", ECHO_SERVER)
+        .with("customRuntimeConfig", json!({ "command": ["python3"], "args": ["/code/server.py"] }));
     world.api.deploy("custom", function).await;
     assert_eq!(json_of(&world.api.invoke("custom", "an event").await)["event"], "an event");
 }

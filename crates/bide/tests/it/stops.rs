@@ -11,8 +11,8 @@ from journal import note
 
 def handler(event, context):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    child = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1000; done"])
-    note(id=event.decode(), child=child.pid)
+    subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1000; done"])
+    note(id=event.decode())
     time.sleep(1000)
 "#;
 
@@ -24,14 +24,21 @@ def handler(event, context):
     return "done"
 "#;
 
-/// Waits for the journal's line about `id`, and returns the function's process and its child.
-async fn processes(world: &World, id: &str) -> [u64; 2] {
+/// Waits for the journal's line about `id`, and returns the process of the function and what it started.
+async fn processes(world: &World, id: &str) -> Vec<u64> {
     let line = until(&format!("{id} runs"), async || world.journal.of(id).pop()).await;
-    ["pid", "child"].map(|key| line[key].as_u64().unwrap())
+    let processes = world.processes_of(line["instance"].as_str().unwrap());
+    assert!(processes.len() > 1, "{processes:?}");
+    processes
 }
 
-async fn are_gone(pids: [u64; 2]) {
-    until("the processes are gone", async || (!pids.into_iter().any(is_alive)).then_some(())).await;
+/// Waits for the process of an instance that serves `id`, and its child, to have been seen and to be gone.
+async fn came_and_went(world: &World, id: &str) -> String {
+    let line = until(&format!("{id} runs"), async || world.journal.of(id).pop()).await;
+    let instance = line["instance"].as_str().unwrap().to_owned();
+    let are_gone = async || world.processes_of(&instance).is_empty().then_some(());
+    until("the processes are gone", are_gone).await;
+    instance
 }
 
 #[tokio::test]
@@ -67,7 +74,7 @@ async fn a_running_task_that_is_stopped_ends_with_all_its_processes() {
     world.api.submit_task("stubborn", "job", "job").await;
     world.api.submit_task("stubborn", "neighbour", "neighbour").await;
     let (own, neighbours) = (processes(&world, "job").await, processes(&world, "neighbour").await);
-    assert!(own.into_iter().all(is_alive));
+    assert!(own.iter().copied().all(is_alive));
 
     world.api.stop_task("stubborn", "job").await;
     let stopping = world.api.task("stubborn", "job").await;
@@ -129,19 +136,18 @@ async fn a_timeout_ends_the_attempt_with_all_its_processes() {
     world.collect("stubborn", json!({ "maxAsyncRetryAttempts": 1 })).await;
 
     world.api.submit_task("stubborn", "job", "job").await;
-    let first = processes(&world, "job").await;
+    processes(&world, "job").await;
+    let first = came_and_went(&world, "job").await;
     let task = world.api.delivered("stubborn", "job").await;
 
     assert_eq!(statuses(&task), ["Enqueued", "Dequeued", "Running", "Retrying", "Running", "Failed"]);
     assert_eq!(task["invocationErrorMessage"], "UnhandledInvocationError");
     assert_eq!(world.records().await[0]["requestContext"]["condition"], "FunctionTimeoutError");
-    are_gone(first).await;
-    let second = processes(&world, "job").await;
+    let second = came_and_went(&world, "job").await;
     assert_ne!(first, second, "a new instance");
-    are_gone(second).await;
 
     let answer = world.api.invoke("stubborn", "sync").await;
     assert_eq!((answer.status, answer.header("x-fc-error-type")), (200, "UnhandledInvocationError"));
     assert!(text(&answer).contains("Function timed out after 1 seconds"), "{}", text(&answer));
-    are_gone(processes(&world, "sync").await).await;
+    came_and_went(&world, "sync").await;
 }

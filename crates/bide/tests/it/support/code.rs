@@ -3,6 +3,7 @@
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::server::shared;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -13,8 +14,9 @@ const JOURNAL_PY: &str = r#"
 import json, os, time
 
 def note(**fields):
-    line = json.dumps(dict(fields, at=time.time_ns() // 1_000_000, pid=os.getpid())) + "\n"
-    file = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    at, instance = time.time_ns() // 1_000_000, os.environ["FC_INSTANCE_ID"]
+    line = json.dumps(dict(fields, at=at, instance=instance)) + "\n"
+    file = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_APPEND)
     os.write(file, line.encode())
     os.close(file)
 "#;
@@ -99,21 +101,22 @@ fn zip(files: &[(String, String, u32)]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A file to which functions append what they did, one JSON object a line.
+/// A file to which functions append what they did, one JSON object a line. Whatever user an instance runs as, it may.
 #[derive(Clone)]
 pub(crate) struct Journal(PathBuf);
 
 impl Journal {
-    pub(crate) fn at(path: PathBuf) -> Self {
+    /// Begins one in the shared directory of `dir`, unless it has begun.
+    pub(crate) fn of_directory(dir: &Path) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = shared(dir).join("journal");
+        std::fs::File::options().create(true).append(true).open(&path).expect("the journal can be written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).expect("it is ours");
         Self(path)
     }
 
     pub(crate) fn lines(&self) -> Vec<Value> {
-        let text = match std::fs::read_to_string(&self.0) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
-            Err(error) => panic!("the journal cannot be read: {error}"),
-        };
+        let text = std::fs::read_to_string(&self.0).expect("the journal can be read");
         text.lines().map(|line| serde_json::from_str(line).expect("whole lines of JSON")).collect()
     }
 

@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
+const FILES: [&str; 3] = ["environ", "cmdline", "mountinfo"];
+
 /// Whether the process runs; a zombie does not.
 pub(crate) fn is_alive(pid: u64) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z')))
 }
 
-/// The processes whose environment or command line names `directory`: the instances of the server that keeps its data
-/// there, all that they started, and the server itself.
+/// The processes whose environment, command line or mounts name `directory`: the instances of the server that keeps its
+/// data there (their code is mounted from it), all that they started, and the server itself.
 pub(crate) fn processes_of(directory: &Path) -> Vec<u64> {
     let directory = directory.as_os_str().as_encoded_bytes();
     let mentions = |process: &Path, file: &str| {
@@ -21,7 +23,20 @@ pub(crate) fn processes_of(directory: &Path) -> Vec<u64> {
     entries
         .filter_map(Result::ok)
         .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
-        .filter(|(_, process)| mentions(process, "environ") || mentions(process, "cmdline"))
+        .filter(|(_, process)| FILES.iter().any(|file| mentions(process, file)))
         .map(|(pid, _)| pid)
         .collect()
+}
+
+/// Whether the process is one of bide's own, that runs no user code.
+pub(crate) fn is_ours(pid: u64) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline"))
+        .is_ok_and(|line| line.starts_with(b"bide-sandbox-supervisor"))
+}
+
+/// Whether the process belongs to the instance with this id, by its environment.
+pub(crate) fn is_of_instance(pid: u64, instance: &str) -> bool {
+    let variable = format!("FC_INSTANCE_ID={instance}");
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|item| item == variable.as_bytes())
 }

@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Api, Function, Journal, processes_of, until};
+use super::{Api, Function, Journal, is_of_instance, is_ours, processes_of, until};
 
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const KEY_ID: &str = "test-key";
@@ -53,7 +53,7 @@ impl World {
         }
         let server = launch.ready().await;
         let api = Api::of(&server);
-        let journal = Journal::at(dir.path().join("journal"));
+        let journal = Journal::of_directory(dir.path());
         Self { api, server, journal, dir }
     }
 
@@ -80,6 +80,16 @@ impl World {
         self.server.instances()
     }
 
+    /// Processes that one instance runs at this moment.
+    pub(crate) fn processes_of(&self, instance: &str) -> Vec<u64> {
+        self.instances().into_iter().filter(|pid| is_of_instance(*pid, instance)).collect()
+    }
+
+    /// A path that functions can reach as well.
+    pub(crate) fn shared(&self, name: &str) -> PathBuf {
+        shared(self.dir.path()).join(name)
+    }
+
     /// Deploys a function that collects the records of `function`'s ends, and configures `function` with it.
     pub(crate) async fn collect(&self, function: &str, mut config: Value) {
         let keeps = "def handler(event, context):\n    return 'kept'\n";
@@ -99,8 +109,19 @@ impl World {
     }
 }
 
+/// A directory for a server's data and all that belongs to a test.
 pub(crate) fn directory() -> TempDir {
-    tempfile::Builder::new().prefix("bide-it-").tempdir().unwrap()
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::Builder::new().prefix("bide-it-").tempdir().unwrap();
+    let shared = shared(dir.path());
+    std::fs::create_dir(&shared).unwrap();
+    std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o777)).unwrap();
+    dir
+}
+
+/// Where functions and the test can meet.
+pub(crate) fn shared(dir: &Path) -> PathBuf {
+    dir.join("shared")
 }
 
 /// How a server is to be started.
@@ -112,12 +133,14 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    /// On a port that the kernel chooses, with the credentials of the tests.
+    /// On a port that the kernel chooses, with the credentials of the tests. `data_dir` lies in a [`directory`].
     pub(crate) fn new(data_dir: &Path) -> Self {
+        let shared = shared(data_dir.parent().expect("it lies in a directory"));
         Self {
             arguments: vec!["--data-dir".into(), data_dir.into()],
             ..Self::bare(data_dir)
                 .env("BIDE_LISTEN", "127.0.0.1:0")
+                .env("BIDE_SHARED_DIRS", shared)
                 .env("BIDE_ACCOUNT_ID", ACCOUNT)
                 .env("BIDE_ACCESS_KEY_ID", KEY_ID)
                 .env("BIDE_ACCESS_KEY_SECRET", KEY_SECRET)
@@ -258,6 +281,11 @@ impl Server {
 
     /// Processes of functions that run at this moment.
     pub(crate) fn instances(&self) -> Vec<u64> {
+        self.processes().into_iter().filter(|pid| !is_ours(*pid)).collect()
+    }
+
+    /// These, and those of our own that keep them.
+    fn processes(&self) -> Vec<u64> {
         processes_of(&self.data_dir).into_iter().filter(|pid| *pid != self.pid()).collect()
     }
 
@@ -284,7 +312,7 @@ impl Server {
     pub(crate) async fn ended_in_order(&mut self) {
         let status = self.exited().await;
         assert!(status.success(), "the server ended with {status} after SIGTERM");
-        let left = self.instances();
+        let left = self.processes();
         assert!(left.is_empty(), "the server left processes behind: {left:?}");
         self.may_have_processes = false;
     }
@@ -293,7 +321,7 @@ impl Server {
     pub(crate) async fn kill(&mut self) {
         self.child.kill().unwrap();
         self.exited().await;
-        until("no process of a function is left", async || self.instances().is_empty().then_some(())).await;
+        until("no process of a function is left", async || self.processes().is_empty().then_some(())).await;
         self.may_have_processes = false;
     }
 }
@@ -305,7 +333,7 @@ impl Drop for Server {
             let _ = kill_process_group(self.pid, Signal::KILL);
             let _ = self.child.wait();
         }
-        let left = if self.may_have_processes { self.instances() } else { Vec::new() };
+        let left = if self.may_have_processes { self.processes() } else { Vec::new() };
         for pid in left {
             if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
                 let _ = kill_process(pid, Signal::KILL);
