@@ -8,6 +8,7 @@
 
 mod cli;
 mod crash;
+mod examples;
 mod faults;
 mod instances;
 mod lifecycle;
