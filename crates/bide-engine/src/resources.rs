@@ -26,7 +26,8 @@ impl Engine {
         self.shared.catalog.service(account, name)
     }
 
-    /// Replaces a service. `revision` is that of the object that the caller changed; `None` overwrites.
+    /// Replaces a service; instances that know it otherwise finish what they run. `revision` is that of the object that
+    /// the caller changed; `None` overwrites.
     ///
     /// # Errors
     /// [`Error::ServiceNotFound`]; [`Error::Conflict`] when another change came first.
@@ -36,7 +37,9 @@ impl Engine {
         revision: Option<u64>,
     ) -> Result<Versioned<Service>, Error> {
         self.check_open()?;
-        self.shared.catalog.replace_service(service, revision, self.now()).await
+        let (service, changed) = self.shared.catalog.replace_service(service, revision, self.now()).await?;
+        changed.into_iter().for_each(|function| self.after_function_change(function));
+        Ok(service)
     }
 
     /// # Errors

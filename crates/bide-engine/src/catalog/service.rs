@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bide_store::{ControlWrite, Expected};
 use bide_types::limits::SERVICES_PER_ACCOUNT_MAX;
 use bide_types::resource::Service;
-use bide_types::{AccountId, Timestamp};
+use bide_types::{AccountId, FunctionId, Timestamp};
 
 use super::stored::{encode, service_key};
 use super::{Catalog, Changing, Listing, Versioned, expected, page, removal};
@@ -33,17 +33,25 @@ impl Catalog {
         Ok(self.view().service(account, name)?.service.clone())
     }
 
-    /// Replaces a service; `revision` is what the writer read, `None` to overwrite whatever is there.
+    /// Replaces a service; `revision` is what the writer read, `None` to overwrite whatever is there. Also returns the
+    /// functions whose instances are told something else from now on.
     pub(crate) async fn replace_service(
         &self,
         mut service: Service,
         revision: Option<u64>,
         now: Timestamp,
-    ) -> Result<Versioned<Service>, Error> {
+    ) -> Result<(Versioned<Service>, Vec<FunctionId>), Error> {
         let changing = self.begin().await;
-        self.service(&service.account, service.name.as_str())?;
+        let functions = {
+            let view = self.view();
+            let entry = view.service(&service.account, service.name.as_str())?;
+            let old = &entry.service.value;
+            let same = old.internet_access == service.internet_access && old.role == service.role;
+            let functions = entry.functions.values().filter(|_| !same);
+            functions.map(|function| function.function.value.id).collect()
+        };
         service.modified_at = now;
-        self.write_service(changing, service, expected(revision)).await
+        Ok((self.write_service(changing, service, expected(revision)).await?, functions))
     }
 
     async fn write_service(

@@ -103,14 +103,14 @@ impl View {
         })
     }
 
+    /// What instances know of their service changes with it.
     pub(super) fn put_service(&mut self, service: Versioned<Service>) {
         let services = self.accounts.entry(service.value.account.clone()).or_default();
-        match services.get_mut(&service.value.name) {
-            Some(entry) => entry.service = service,
-            None => {
-                let name = service.value.name.clone();
-                services.insert(name, ServiceEntry { service, functions: BTreeMap::new() });
-            }
+        let name = service.value.name.clone();
+        let functions = services.remove(&name).map(|entry| entry.functions).unwrap_or_default();
+        services.insert(name, ServiceEntry { service, functions: BTreeMap::new() });
+        for function in functions.into_values() {
+            self.put_entry(function.function.clone(), function.configs.clone());
         }
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Key {
     pub(crate) function: FunctionId,
     pub(crate) revision: u64,
     pub(crate) qualifier: Qualifier,
+    /// A call that was resolved before its service changed must not get an instance that reaches further, or less far.
+    pub(crate) internet_access: bool,
 }
 
 impl Key {
@@ -51,6 +53,7 @@ impl Key {
             function: spec.function.id,
             revision: spec.function.revision,
             qualifier: spec.qualifier.clone(),
+            internet_access: spec.internet_access,
         }
     }
 }

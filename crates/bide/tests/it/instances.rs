@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::support::{Api, Function, World, status, text, until};
@@ -119,6 +120,18 @@ def handler(event, context):
     assert_eq!(text(&world.api.invoke("changes", "").await), "new");
     std::fs::write(&gate, "").unwrap();
     assert_eq!(world.api.settled("changes", "job").await["returnPayload"], "old");
+}
+
+#[tokio::test]
+async fn a_service_that_takes_the_network_away_takes_it_from_running_instances() {
+    let world = World::start().await;
+    world.api.deploy("tells", Function::python(TELLS)).await;
+    let first = text(&world.api.invoke("tells", "").await).to_owned();
+    world.api.update_service(json!({ "description": "of no concern to instances" })).await;
+    assert_eq!(text(&world.api.invoke("tells", "").await), first);
+    world.api.update_service(json!({ "internetAccess": false })).await;
+    assert_ne!(text(&world.api.invoke("tells", "").await), first, "a new instance");
+    until("the old one is gone", async || world.processes_of(&first).is_empty().then_some(())).await;
 }
 
 #[tokio::test]

@@ -53,6 +53,12 @@ impl Api {
         self.client.json(Method::PUT, &Self::path(name), Some(&fields)).await.expect("updated");
     }
 
+    /// Changes fields of the service.
+    pub(crate) async fn update_service(&self, fields: Value) {
+        let path = format!("{API}/services/{SERVICE}");
+        self.client.json(Method::PUT, &path, Some(&fields)).await.expect("updated");
+    }
+
     /// Puts the configuration of asynchronous invocations.
     pub(crate) async fn configure(&self, name: &str, config: Value) {
         let path = format!("{}/async-invoke-config", Self::path(name));
