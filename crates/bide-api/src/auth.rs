@@ -6,22 +6,25 @@
 
 mod credentials;
 pub mod fc;
+mod presigned;
 
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use bide_types::{ErrorCode, Timestamp};
+use bide_types::{AccountId, ErrorCode, Timestamp};
 
 pub use credentials::{Credential, Credentials, Secret};
 
 use crate::error::ApiError;
+use fc::{ItemOrder, Resource};
 
 /// How far a request's time may be from ours, both ways (fc-api 2.1).
 const TIME_TOLERANCE: Duration = Duration::from_secs(15 * 60);
 const ACCOUNT_HINT: &str = "x-fc-account-id";
 
-/// The credential whose holder signed the request.
+/// The credential whose holder signed a call of the API.
 ///
 /// # Errors
 /// `MissingRequiredHeader`, `InvalidArgument` (no known scheme), `InvalidAccessKeyID`, `SignatureNotMatch`, or
@@ -31,11 +34,57 @@ pub fn authenticate<'a>(
     request: &Parts,
     now: Timestamp,
 ) -> Result<&'a Credential, ApiError> {
+    signed(credentials, request, &[Resource::Api], now)
+}
+
+/// The credential whose holder signed a call of a function over HTTP, in its headers or in its URL.
+///
+/// # Errors
+/// As [`authenticate`].
+pub fn authenticate_http<'a>(
+    credentials: &'a Credentials,
+    request: &Parts,
+    now: Timestamp,
+) -> Result<&'a Credential, ApiError> {
+    if !request.headers.contains_key(AUTHORIZATION)
+        && let Some(credential) = presigned::verify(credentials, request, now)?
+    {
+        check_account_hint(credential, request)?;
+        return Ok(credential);
+    }
+    let resources = [ItemOrder::Sorted, ItemOrder::AsReceived].map(Resource::Http);
+    signed(credentials, request, &resources, now)
+}
+
+/// The account of the key that a call over HTTP says it was signed with; the signature was not checked.
+///
+/// # Errors
+/// `InvalidAccessKeyID`.
+pub(crate) fn claimed_account<'a>(
+    credentials: &'a Credentials,
+    request: &Parts,
+) -> Result<Option<&'a AccountId>, ApiError> {
+    let claimed = fc::claimed_key(request).map(str::to_owned).or_else(|| presigned::claimed_key(request));
+    let Some(key) = claimed else { return Ok(None) };
+    credentials.get(&key).map(|credential| Some(credential.account())).ok_or_else(|| unknown_key(&key))
+}
+
+/// The account that a call names without proof.
+pub(crate) fn hinted_account(headers: &HeaderMap) -> Option<AccountId> {
+    AccountId::new(headers.get(ACCOUNT_HINT)?.to_str().ok()?).ok()
+}
+
+fn signed<'a>(
+    credentials: &'a Credentials,
+    request: &Parts,
+    resources: &[Resource],
+    now: Timestamp,
+) -> Result<&'a Credential, ApiError> {
     let Some(authorization) = request.headers.get(AUTHORIZATION) else {
         return Err(ApiError::missing_header("Authorization"));
     };
     let credential = if let Some(signature) = authorization.as_bytes().strip_prefix(fc::PREFIX) {
-        fc::verify(credentials, request, signature, now)?
+        fc::verify(credentials, request, signature, resources, now)?
     } else {
         return Err(ApiError::invalid(
             "header Authorization names no supported scheme: expected 'FC {AccessKeyId}:{signature}'",

@@ -100,7 +100,10 @@ impl Room {
     }
 
     /// Extends `held` to `bytes`.
-    fn hold(&self, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), ApiError> {
+    ///
+    /// # Errors
+    /// `ResourceExhausted` when other large bodies leave no room.
+    pub(crate) fn hold(&self, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), ApiError> {
         let have = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = if bytes <= SMALL_BYTES_MAX { 0 } else { bytes.div_ceil(1024).saturating_sub(have) };
         if missing == 0 {
@@ -110,7 +113,7 @@ impl Room {
         let more = Arc::clone(&self.free_kib).try_acquire_many_owned(missing).map_err(|_| {
             ApiError::new(
                 ErrorCode::ResourceExhausted,
-                "too many large request bodies are in flight; try again later",
+                "too many large bodies are in flight; try again later",
             )
         })?;
         match held {

@@ -1,8 +1,8 @@
 //! The life of one request at the edge: id, signature, route, answer.
 //!
 //! Owns what holds for every request whatever its generation: it gets a request id, which every answer carries; a
-//! failure is answered with the common error body, a panic included; a refused body is drained. The choice of
-//! generation is here, the routes of each are in its module. No middleware and no task per request: the submit path
+//! failure is answered with the common error body, a panic included; a refused body is drained. The choice between the
+//! API's generations and functions over HTTP is here, the routes of each are in its module. No middleware and no task per request: the submit path
 //! is one chain of calls.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Request, Response};
+use axum::http::{HeaderValue, Method, Request, Response, header};
 use bide_types::{AccountId, RequestId};
 
 use crate::auth::{self, Credential};
@@ -19,9 +19,23 @@ use crate::error::ApiError;
 use crate::invocation::{REQUEST_ID, trace_id};
 use crate::path::Segments;
 use crate::state::ApiState;
-use crate::{bide_v1, body, health, v2016_08_15};
+use crate::{bide_v1, body, health, http_function, v2016_08_15};
 
-/// One authenticated call.
+/// A request that has arrived, before anything is known about its caller.
+pub(crate) struct Arrival<'a> {
+    pub(crate) state: &'a ApiState,
+    pub(crate) head: &'a Parts,
+    pub(crate) body: &'a mut Body,
+    pub(crate) request_id: &'a RequestId,
+}
+
+impl Arrival<'_> {
+    pub(crate) async fn read_body(&mut self, limit_bytes: usize) -> Result<body::Received, ApiError> {
+        self.state.room.read(self.body, limit_bytes, &*self.state.clock).await
+    }
+}
+
+/// One authenticated call of the API.
 pub(crate) struct Call<'a> {
     pub(crate) state: &'a ApiState,
     pub(crate) head: &'a Parts,
@@ -39,6 +53,12 @@ impl Call<'_> {
         self.state.room.read(self.body, limit_bytes, &*self.state.clock).await
     }
 
+    /// How the caller reaches this server, without a slash at the end.
+    pub(crate) fn base_url(&self) -> String {
+        let host = self.head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        self.state.address.base_url(host)
+    }
+
     /// No route of this generation fits.
     pub(crate) fn path_not_supported(&self) -> ApiError {
         path_not_supported(self.head)
@@ -48,14 +68,28 @@ impl Call<'_> {
 /// Answers one request.
 pub(crate) async fn answer(State(state): State<Arc<ApiState>>, request: Request<Body>) -> Response<Body> {
     let (head, mut body) = request.into_parts();
-    let request_id = trace_id(&head.headers).unwrap_or_else(|| bide_env::request_id(&*state.entropy));
-    let outcome = caught(dispatch(&state, &head, &mut body, &request_id)).await;
-    let mut response = match outcome.unwrap_or_else(|_| Err(ApiError::internal())) {
+    let addressed = http_function::find(&state, &head);
+    let over_http = addressed.is_some();
+    // Who calls a function over HTTP may be anybody, and so chooses no ids of ours.
+    let request_id = if over_http { None } else { trace_id(&head.headers) };
+    let request_id = request_id.unwrap_or_else(|| bide_env::request_id(&*state.entropy));
+    let arrival = Arrival { state: &state, head: &head, body: &mut body, request_id: &request_id };
+    let outcome = caught(async move {
+        match addressed {
+            Some(addressed) => Box::pin(http_function::answer(arrival, addressed?)).await,
+            None => dispatch(arrival).await,
+        }
+    });
+    let mut response = match outcome.await.unwrap_or_else(|_| Err(ApiError::internal())) {
         Ok(response) => response,
         Err(error) => {
             tracing::debug!(%request_id, method = %head.method, path = head.uri.path(), %error, "refused");
             body::drain(&mut body, &head.headers, &*state.clock).await;
-            error.into_response(&request_id)
+            let mut response = error.into_response(&request_id);
+            if over_http {
+                http_function::mark_error(&mut response);
+            }
+            response
         }
     };
     let id = HeaderValue::from_str(request_id.as_str()).expect("a request id is visible ASCII");
@@ -63,12 +97,8 @@ pub(crate) async fn answer(State(state): State<Arc<ApiState>>, request: Request<
     response
 }
 
-async fn dispatch(
-    state: &ApiState,
-    head: &Parts,
-    body: &mut Body,
-    request_id: &RequestId,
-) -> Result<Response<Body>, ApiError> {
+async fn dispatch(arrival: Arrival<'_>) -> Result<Response<Body>, ApiError> {
+    let Arrival { state, head, body, request_id } = arrival;
     let path = head.uri.path();
     if let Some(path) = path.strip_prefix(v2016_08_15::PREFIX) {
         let caller = auth::authenticate(&state.credentials, head, state.clock.now())?;

@@ -106,6 +106,25 @@ impl Fields {
         }
     }
 
+    /// An object, or a text that holds one as JSON: some libraries send the one, some the other (fc-api 4.2).
+    pub(crate) fn object_or_text(&mut self, name: &str) -> Result<Option<Self>, ApiError> {
+        if let Some(Value::String(text)) = self.values.get(name) {
+            let parsed = serde_json::from_str(text).map_err(|_| self.wrong(name, "an object"))?;
+            self.values.insert(name.to_owned(), parsed);
+        }
+        self.object(name)
+    }
+
+    pub(crate) fn objects(&mut self, name: &str) -> Result<Option<Vec<Self>>, ApiError> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let Value::Array(items) = value else { return Err(self.wrong(name, "a list of objects")) };
+        let read = items.into_iter().enumerate().map(|(index, item)| match item {
+            Value::Object(values) => Ok(Self { at: format!("{}{name}[{index}].", self.at), values }),
+            _ => Err(self.wrong(name, "a list of objects")),
+        });
+        read.collect::<Result<_, _>>().map(Some)
+    }
+
     pub(crate) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let Value::Array(items) = value else { return Err(self.wrong(name, "a list of strings")) };

@@ -1,23 +1,28 @@
-//! What the headers of an invocation ask for; the same in every generation (fc-api 3.1).
+//! What the headers of an invocation ask for, and what those of its answer say; the same in every generation and for
+//! calls over HTTP (fc-api 3.1 to 3.3).
 //!
 //! Owns their rules and the refusals that name the header. Never looks at the event or at the function.
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderValue};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use bide_engine::{Accepted, FunctionErrorKind, Tracing};
 use bide_types::limits::ASYNC_DELAY_MAX;
 use bide_types::{RequestId, TaskId};
 
 use crate::error::ApiError;
 
 pub(crate) const REQUEST_ID: &str = "x-fc-request-id";
-pub(crate) const STATEFUL_TASK_ID: &str = "x-fc-stateful-async-invocation-id";
-pub(crate) const ASYNC_TASK_ID: &str = "x-fc-async-task-id";
+const STATEFUL_TASK_ID: &str = "x-fc-stateful-async-invocation-id";
+const ASYNC_TASK_ID: &str = "x-fc-async-task-id";
 const INVOCATION_TYPE: &str = "x-fc-invocation-type";
 const LOG_TYPE: &str = "x-fc-log-type";
 const ASYNC_DELAY: &str = "x-fc-async-delay";
 const TASK_MODE: &str = "x-fc-stateful-async-invocation-enable";
 const TRACE_ID: &str = "x-fc-trace-id";
+const SPAN_CONTEXT: &str = "x-fc-tracing-opentracing-span-context";
+const SPAN_BAGGAGES: &str = "x-fc-tracing-opentracing-span-baggages";
 
 /// How to invoke.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,6 +66,37 @@ pub(crate) fn mode(headers: &HeaderMap) -> Result<Mode, ApiError> {
 /// The request id that the caller chose, if it chose a usable one.
 pub(crate) fn trace_id(headers: &HeaderMap) -> Option<RequestId> {
     RequestId::new(headers.get(TRACE_ID)?.to_str().ok()?).ok()
+}
+
+/// The trace context that the caller passes on.
+pub(crate) fn tracing_context(headers: &HeaderMap) -> Tracing {
+    let given = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
+    Tracing { span_context: given(SPAN_CONTEXT), span_baggages: given(SPAN_BAGGAGES) }
+}
+
+/// 202 for what is on stable storage.
+pub(crate) fn accepted(accepted: &Accepted) -> Response<Body> {
+    let mut response = Response::new(Body::empty()); // no content type: an empty body is no JSON
+    *response.status_mut() = StatusCode::ACCEPTED;
+    if let Some(task) = &accepted.task_id {
+        let task = text(task.as_str());
+        response.headers_mut().insert(ASYNC_TASK_ID, task.clone());
+        response.headers_mut().insert(STATEFUL_TASK_ID, task);
+    }
+    response
+}
+
+/// The value of `X-Fc-Error-Type`.
+pub(crate) fn error_type(kind: FunctionErrorKind) -> &'static str {
+    match kind {
+        FunctionErrorKind::Handled => "HandledInvocationError",
+        FunctionErrorKind::Unhandled => "UnhandledInvocationError",
+    }
+}
+
+/// A header value of text that we made.
+pub(crate) fn text(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("ids, numbers and base64 are visible ASCII")
 }
 
 fn log_tail(headers: &HeaderMap) -> Result<bool, ApiError> {

@@ -20,6 +20,7 @@ pub mod error;
 mod fields;
 mod function_fields;
 mod health;
+mod http_function;
 mod invocation;
 mod path;
 mod query;
@@ -34,7 +35,7 @@ use axum::Router;
 
 pub use error::ApiError;
 pub use serve::{CONNECTIONS_MAX, HEADER_BYTES_MAX, HEADER_READ_MAX, HEADERS_MAX, serve};
-pub use state::{ApiState, PublicAddress};
+pub use state::{ApiState, Domains, PublicAddress};
 
 /// All routes of this server. They are matched by hand, so that a request has its id, its error body and its bounds
 /// whatever its path.

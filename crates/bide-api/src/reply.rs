@@ -23,8 +23,13 @@ pub(crate) fn json(value: &impl Serialize) -> Response<Body> {
 
 /// 200 with a JSON body and its entity tag.
 pub(crate) fn json_with_etag(value: &impl Serialize) -> Response<Body> {
+    json_tagged(value, value)
+}
+
+/// 200 with a JSON body and the entity tag of something else, which the body is made of.
+pub(crate) fn json_tagged(value: &impl Serialize, tagged: &impl Serialize) -> Response<Body> {
     let mut response = json(value);
-    let tag = HeaderValue::from_str(&etag(value)).expect("hex digits fit a header");
+    let tag = HeaderValue::from_str(&etag(tagged)).expect("hex digits fit a header");
     response.headers_mut().insert(header::ETAG, tag);
     response
 }
@@ -36,7 +41,8 @@ pub(crate) fn no_content() -> Response<Body> {
     response
 }
 
-/// Refuses a change of something that is no longer what the caller saw. `current` is the body that a read would answer.
+/// Refuses a change of something that is no longer what the caller saw. `current` is what the entity tag is
+/// made of: the body that a read would answer, if nothing else is said there.
 pub(crate) fn check_if_match(headers: &HeaderMap, current: &impl Serialize) -> Result<(), ApiError> {
     let Some(wanted) = headers.get(header::IF_MATCH).map(HeaderValue::as_bytes).filter(|tag| !tag.is_empty())
     else {

@@ -7,13 +7,16 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use bide_env::Clock;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -36,6 +39,12 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 const _: () =
     assert!(HEADER_BYTES_MAX <= READ_BUFFER_BYTES_MAX, "a header must fit the buffer it is read into");
+
+/// Where a request comes from; an extension of each request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) ip: IpAddr,
+}
 
 /// Serves `router` until `shutdown` resolves, then gives running requests `drain_timeout` to finish.
 pub async fn serve(
@@ -83,8 +92,9 @@ async fn accept(
             next = next => next,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let connection = connection(stream, router.clone(), draining.clone());
+            Ok((stream, peer)) => {
+                let peer = Peer { ip: peer.ip() };
+                let connection = connection(stream, peer, router.clone(), draining.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(permit);
@@ -106,17 +116,22 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, router: Router, mut draining: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, peer: Peer, router: Router, mut draining: watch::Receiver<bool>) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot switch off Nagle's algorithm");
     }
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_MAX)
         .max_headers(HEADERS_MAX)
         .max_header_size(HEADER_BYTES_MAX)
         .max_buf_size(READ_BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut served = pin!(served);
     let drain = async {
         // An error means that the sender is gone, which is a reason to end as well.

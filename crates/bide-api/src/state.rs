@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bide_engine::Engine;
 use bide_env::{Clock, Entropy};
+use bide_types::DomainName;
 
 use crate::auth::Credentials;
 use crate::body::Room;
@@ -17,6 +18,7 @@ pub struct ApiState {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) address: PublicAddress,
+    pub(crate) domains: Domains,
     pub(crate) room: Room,
 }
 
@@ -27,8 +29,33 @@ impl ApiState {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         address: PublicAddress,
+        domains: Domains,
     ) -> Self {
-        Self { engine, credentials, clock, entropy, address, room: Room::new() }
+        Self { engine, credentials, clock, entropy, address, domains, room: Room::new() }
+    }
+}
+
+/// The names that this server is reached by.
+#[derive(Clone, Debug, Default)]
+pub struct Domains {
+    /// Below it each function with an HTTP trigger has a subdomain.
+    pub http_domain: Option<DomainName>,
+    /// Names of the API, which can be no custom domain.
+    pub api_hosts: Vec<DomainName>,
+}
+
+impl Domains {
+    /// What stands before the HTTP domain in `host`.
+    pub(crate) fn label_of<'a>(&self, host: &'a str) -> Option<&'a str> {
+        host.strip_suffix(self.http_domain.as_ref()?.as_str())?.strip_suffix('.')
+    }
+
+    pub(crate) fn is_http_domain(&self, name: &DomainName) -> bool {
+        self.http_domain.as_ref().is_some_and(|domain| name == domain || name.below(domain).is_some())
+    }
+
+    pub(crate) fn is_api_host(&self, name: &str) -> bool {
+        self.api_hosts.iter().any(|host| host.as_str() == name)
     }
 }
 

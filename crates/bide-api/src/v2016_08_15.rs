@@ -5,11 +5,13 @@
 
 mod async_config;
 mod code;
+mod domains;
 mod functions;
 mod invoke;
 mod layers;
 mod services;
 mod tasks;
+mod triggers;
 
 use axum::body::Body;
 use axum::http::{Method, Response};
@@ -56,6 +58,18 @@ async fn route_management(call: Call<'_>, path: &[&str]) -> Answer {
         (&Method::PUT,    ["services", s, "functions", f]) => functions::update(call, s, f).await,
         (&Method::DELETE, ["services", s, "functions", f]) => functions::delete(call, s, f).await,
         (&Method::GET,    ["services", s, "functions", f, "code"]) => code::get(call, s, f).await,
+
+        (&Method::POST,   ["services", s, "functions", f, "triggers"]) => triggers::create(call, s, f).await,
+        (&Method::GET,    ["services", s, "functions", f, "triggers"]) => triggers::list(call, s, f).await,
+        (&Method::GET,    ["services", s, "functions", f, "triggers", t]) => triggers::get(call, s, f, t).await,
+        (&Method::PUT,    ["services", s, "functions", f, "triggers", t]) => triggers::update(call, s, f, t).await,
+        (&Method::DELETE, ["services", s, "functions", f, "triggers", t]) => triggers::delete(call, s, f, t).await,
+
+        (&Method::POST,   ["custom-domains"]) => domains::create(call).await,
+        (&Method::GET,    ["custom-domains"]) => domains::list(call).await,
+        (&Method::GET,    ["custom-domains", d]) => domains::get(call, d).await,
+        (&Method::PUT,    ["custom-domains", d]) => domains::update(call, d).await,
+        (&Method::DELETE, ["custom-domains", d]) => domains::delete(call, d).await,
 
         (&Method::PUT,    ["services", s, "functions", f, "async-invoke-config"]) => async_config::put(call, s, f).await,
         (&Method::GET,    ["services", s, "functions", f, "async-invoke-config"]) => async_config::get(call, s, f).await,

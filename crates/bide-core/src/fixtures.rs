@@ -5,7 +5,7 @@ use std::time::Duration;
 use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
 
 use crate::command::{Command, Enqueue, Failure, FunctionError, Rejected, Run, Transition, enqueue, step};
-use crate::invocation::{Epoch, Invocation, LeaseHolder, Mode, Status};
+use crate::invocation::{CallKind, Epoch, Invocation, LeaseHolder, Mode, Status};
 use crate::policy::Policy;
 
 /// The moment `millis` after the fixtures begin.
@@ -18,6 +18,7 @@ pub(crate) fn request() -> Enqueue {
         function: FunctionId::new(1),
         qualifier: Qualifier::latest(),
         request_id: RequestId::new("request-1").expect("valid"),
+        kind: CallKind::Event,
         task: Some(TaskId::from_caller("job").expect("valid")),
         delay: Duration::ZERO,
         hops: 2,

@@ -17,6 +17,7 @@ pub struct Invocation {
     /// What the caller addressed; resolved anew whenever the invocation is dequeued.
     pub qualifier: Qualifier,
     pub request_id: RequestId,
+    pub kind: CallKind,
     pub mode: Mode,
     pub accepted_at: Timestamp,
     /// The caller's delay, counted from acceptance: no attempt starts before.
@@ -35,6 +36,16 @@ pub struct Invocation {
     pub policy: Option<Policy>,
     pub state: State,
     pub destination: DestinationStatus,
+}
+
+/// What the payload is, and so how the function is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallKind {
+    /// An event, byte for byte.
+    #[default]
+    Event,
+    /// An HTTP call with its body, in a form that only the engine knows.
+    Http,
 }
 
 /// Whether a record with a timeline is kept (FC "Asynchronous tasks").

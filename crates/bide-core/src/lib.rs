@@ -43,7 +43,7 @@ pub mod settlement;
 
 pub use command::{Command, Enqueue, Failure, FunctionError, Rejected, Run, Transition, enqueue, step};
 pub use invocation::{
-    DestinationStatus, Epoch, Event, Invocation, Lease, LeaseHolder, Mode, Refusals, State, Status,
+    CallKind, DestinationStatus, Epoch, Event, Invocation, Lease, LeaseHolder, Mode, Refusals, State, Status,
 };
 pub use ledger::{Bucket, Ledger};
 pub use policy::{Policy, PolicyTable};

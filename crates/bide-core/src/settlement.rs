@@ -8,7 +8,7 @@ use std::time::Duration;
 use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, Timestamp};
 
 use crate::command::{Failure, FunctionError};
-use crate::invocation::Invocation;
+use crate::invocation::{CallKind, Invocation};
 use crate::policy::Policy;
 
 /// How and when an invocation ended.
@@ -123,6 +123,8 @@ pub struct Delivery {
     pub function: FunctionId,
     pub qualifier: Qualifier,
     pub request_id: RequestId,
+    /// What the original payload is.
+    pub kind: CallKind,
     pub accepted_at: Timestamp,
     pub slot: Slot,
     /// Resource name of the target.
@@ -151,6 +153,7 @@ pub(crate) fn delivery(
         function: invocation.function,
         qualifier: invocation.qualifier.clone(),
         request_id: invocation.request_id.clone(),
+        kind: invocation.kind,
         accepted_at: invocation.accepted_at,
         slot,
         target: target.clone(),

@@ -7,12 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bide_core::CallKind;
 use bide_env::request_id;
 use bide_store::{DeliveryOutcome, PendingDelivery, SettleDelivery, Submission};
 use bide_types::Timestamp;
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::arn;
+use crate::http_payload;
 use crate::invoke::destination_submission;
 use crate::options::{
     DELIVERIES_AT_ONCE, DELIVERY_ATTEMPTS_MAX, DELIVERY_WAIT_FIRST, DELIVERY_WAIT_MAX, DESTINATION_HOPS_MAX,
@@ -109,12 +112,21 @@ fn prepare(shared: &Shared, pending: &PendingDelivery) -> Result<Submission, Fai
         .map_err(|error| Failure::Passing(error.to_string()))?;
     let region = &shared.options.region;
     let name = arn::format(region, &function.account, &function.service, &delivery.qualifier, &function.name);
-    let record = record::encode(pending, &name);
+    let payload = original(pending).map_err(|error| Failure::Lasting(error.to_string()))?;
+    let record = record::encode(pending, &payload, &name);
     if record.len() > DESTINATION_RECORD_BYTES_MAX {
         return Err(lasting("the record is too large"));
     }
     let request_id = request_id(shared.entropy.as_ref());
     Ok(destination_submission(&target, request_id, delivery.hops + 1, record))
+}
+
+/// What the record shows as the payload: the event, or the body of the HTTP call.
+fn original(pending: &PendingDelivery) -> Result<Bytes, http_payload::Undecodable> {
+    match pending.delivery.kind {
+        CallKind::Event => Ok(pending.payload.clone()),
+        CallKind::Http => http_payload::body(&pending.payload),
+    }
 }
 
 /// Wait after the failed attempt number `attempts` (0 is the first).

@@ -3,7 +3,7 @@
 //! Owns the mapping to [`ErrorCode`]. Texts are for callers: no path, no secret, no internal detail.
 
 use bide_store::StoreError;
-use bide_types::{ErrorCode, FunctionName, Qualifier, ServiceName, TaskId};
+use bide_types::{DomainName, ErrorCode, FunctionName, Qualifier, ServiceName, TaskId};
 
 /// A refused or failed call. Unless stated otherwise nothing was stored.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -22,6 +22,22 @@ pub enum Error {
     FunctionExists { service: ServiceName, function: FunctionName },
     #[error("service '{0}' still has functions")]
     ServiceNotEmpty(ServiceName),
+    #[error("function '{0}' has active triggers")]
+    FunctionNotEmpty(FunctionName),
+    #[error("{0}")]
+    TriggerExists(String),
+    #[error("{0}")]
+    TriggerNotFound(String),
+    #[error("domain name '{0}' already exists")]
+    DomainExists(DomainName),
+    #[error("domain name '{0}' does not exist")]
+    DomainNotFound(String),
+    #[error("domain name '{0}' has no route for this path")]
+    DomainRouteNotFound(DomainName),
+    #[error("{0}")]
+    AccessDenied(String),
+    #[error("{0}")]
+    BadResponse(&'static str),
     #[error("AsyncConfig for {service}:{function} does not exist.")]
     AsyncConfigNotExists { service: ServiceName, function: FunctionName },
     #[error("layer '{0}' does not exist")]
@@ -60,6 +76,14 @@ impl Error {
             Self::ServiceExists(_) => ErrorCode::ServiceAlreadyExists,
             Self::FunctionExists { .. } => ErrorCode::FunctionAlreadyExists,
             Self::ServiceNotEmpty(_) => ErrorCode::ServiceNotEmpty,
+            Self::FunctionNotEmpty(_) => ErrorCode::FunctionNotEmpty,
+            Self::TriggerExists(_) => ErrorCode::TriggerAlreadyExists,
+            Self::TriggerNotFound(_) => ErrorCode::TriggerNotFound,
+            Self::DomainExists(_) => ErrorCode::DomainNameAlreadyExists,
+            Self::DomainNotFound(_) => ErrorCode::DomainNameNotFound,
+            Self::DomainRouteNotFound(_) => ErrorCode::DomainRouteNotFound,
+            Self::AccessDenied(_) => ErrorCode::AccessDenied,
+            Self::BadResponse(_) => ErrorCode::BadResponse,
             Self::AsyncConfigNotExists { .. } => ErrorCode::AsyncConfigNotExists,
             Self::LayerNotFound(_) => ErrorCode::LayerNotFound,
             Self::LayerVersionNotFound { .. } => ErrorCode::LayerVersionNotFound,

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bide_core::Enqueue;
-use bide_runtime::{AttemptOutcome, AttemptResult, Cancel, InvokeRequest, Tracing};
+use bide_core::{CallKind, Enqueue};
+use bide_runtime::{AttemptOutcome, AttemptResult, Cancel, HttpRequest, InvokeRequest, Tracing};
 use bide_store::{Submission, SubmitReply};
 use bide_types::{RequestId, TaskId};
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::catalog::Target;
 use crate::error::Error;
+use crate::http_payload;
 use crate::start::Engine;
 
 /// A call that waits for its result.
@@ -36,7 +37,10 @@ pub struct AsyncCall {
     pub stateful: bool,
     /// Time before the first attempt, from acceptance.
     pub delay: Duration,
+    /// The event, or the body of an HTTP call.
     pub payload: Bytes,
+    /// Set for an HTTP call, which the function will see as it is.
+    pub http: Option<HttpRequest>,
 }
 
 /// An asynchronous call is on stable storage.
@@ -93,10 +97,15 @@ impl Engine {
                 age_max.as_secs()
             )));
         }
-        let room = self.reserve_room(call.payload.len())?;
+        let (kind, payload) = match &call.http {
+            None => (CallKind::Event, call.payload),
+            Some(request) => (CallKind::Http, http_payload::encode(request, &call.payload)),
+        };
+        let room = self.reserve_room(payload.len())?;
         let task = (call.stateful || target.is_stateful())
             .then(|| call.task_id.unwrap_or_else(|| TaskId::from_request(&call.request_id)));
-        let submission = submission(target, call.request_id, task.clone(), call.delay, call.payload);
+        let mut submission = submission(target, call.request_id, task.clone(), call.delay, payload);
+        submission.enqueue.kind = kind;
         match self.shared.batcher.submit(submission, room).await? {
             SubmitReply::Accepted { .. } => Ok(Accepted { task_id: task }),
             SubmitReply::Duplicate => Err(Error::TaskExists(task.expect("only task ids are unique"))),
@@ -125,6 +134,7 @@ fn submission(
             function: target.function().id,
             qualifier: target.qualifier.clone(),
             request_id,
+            kind: CallKind::Event,
             task,
             delay,
             hops: 0,

@@ -8,6 +8,7 @@
 //! After a crash the store holds every accepted invocation; [`Engine::start`] lapses the leases of the dead process
 //! and goes on.
 
+mod addresses;
 pub mod arn;
 mod background;
 mod batcher;
@@ -15,7 +16,10 @@ mod catalog;
 mod deliver;
 mod dispatch;
 mod error;
+
+mod http_payload;
 mod invoke;
+mod invoke_http;
 mod layers;
 mod maintenance;
 mod options;
@@ -27,14 +31,17 @@ mod signals;
 mod start;
 mod tasks;
 
+pub use addresses::HttpTarget;
 pub use bide_core::{Bucket, DestinationStatus, Event, Invocation, Ledger, Mode, Outcome, State, Status};
 pub use bide_runtime::{
-    AttemptOutcome, AttemptResult, Cancel, Executor, FunctionErrorCause, FunctionErrorKind, Tracing,
+    AttemptOutcome, AttemptResult, Cancel, Executor, FunctionErrorCause, FunctionErrorKind, HttpRequest,
+    ResponseHead, Tracing,
 };
 pub use bide_store::{SortOrder, Store, TaskPage, TaskQuery, TaskView};
-pub use catalog::{Listing, NewLayerVersion, PublishedLayer, Target, Versioned};
+pub use catalog::{Listing, NewLayerVersion, PublishedLayer, Target, Versioned, subdomain};
 pub use error::Error;
 pub use invoke::{Accepted, AsyncCall, SyncCall};
+pub use invoke_http::{BrokenOff, HttpAnswer, HttpCall, HttpResponse};
 pub use options::Options;
 pub use start::{Dependencies, Engine, StartError};
 pub use tasks::NodeStatus;

@@ -38,11 +38,11 @@ struct ResponseContext<'a> {
     function_error: &'a str,
 }
 
-/// The record of `pending`, whose function has the resource name `function_arn`.
-pub(crate) fn encode(pending: &PendingDelivery, function_arn: &str) -> Bytes {
+/// The record of `pending`, whose function has the resource name `function_arn` and was called with `payload`.
+pub(crate) fn encode(pending: &PendingDelivery, payload: &[u8], function_arn: &str) -> Bytes {
     let delivery = &pending.delivery;
     let outcome = &delivery.outcome;
-    let (request_payload, request_payload_is_base64) = text(&pending.payload);
+    let (request_payload, request_payload_is_base64) = text(payload);
     let (response_payload, response_payload_is_base64) = text(&pending.result);
     let record = Record {
         timestamp: delivery.accepted_at.as_millis(),

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use bide_core::Ledger;
+use bide_core::{CallKind, Ledger};
 use bide_runtime::ExecutorStats;
 use bide_store::{Stats, Stop, StopReply, TaskPage, TaskQuery, TaskView};
 use bide_types::resource::Function;
@@ -12,6 +12,7 @@ use bide_types::{AccountId, TaskId};
 
 use crate::catalog::Target;
 use crate::error::Error;
+use crate::http_payload;
 use crate::start::Engine;
 
 /// What a node did and does.
@@ -32,7 +33,9 @@ impl Engine {
     /// [`Error::TaskNotFound`].
     pub async fn task(&self, target: &Target, task: &TaskId) -> Result<TaskView, Error> {
         let found = self.shared.store.task(target.function().id, task.clone()).await?;
-        found.ok_or_else(|| Error::TaskNotFound(task.clone()))
+        let mut found = found.ok_or_else(|| Error::TaskNotFound(task.clone()))?;
+        show_body(&mut found)?;
+        Ok(found)
     }
 
     /// A page of the function's tasks.
@@ -40,7 +43,9 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn tasks(&self, query: TaskQuery) -> Result<TaskPage, Error> {
-        Ok(self.shared.store.tasks(query).await?)
+        let mut page = self.shared.store.tasks(query).await?;
+        page.tasks.iter_mut().try_for_each(show_body)?;
+        Ok(page)
     }
 
     /// Ends a task. One that waits never runs; one that runs is interrupted. A task that is stopping or settled stays
@@ -85,4 +90,14 @@ impl Engine {
             functions,
         })
     }
+}
+
+/// What callers see as the payload of an HTTP call is its body.
+fn show_body(task: &mut TaskView) -> Result<(), Error> {
+    if task.invocation.kind == CallKind::Http
+        && let Some(payload) = &mut task.payload
+    {
+        *payload = http_payload::body(payload).map_err(|error| Error::System(error.to_string()))?;
+    }
+    Ok(())
 }

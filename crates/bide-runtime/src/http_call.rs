@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
+pub use bide_types::resource::HttpFormat;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::{mpsc, oneshot};
@@ -30,16 +31,6 @@ pub struct HttpRequest {
     pub host: String,
     pub client_ip: Option<IpAddr>,
     pub format: HttpFormat,
-}
-
-/// How a built-in runtime hands an HTTP call to its handler; a custom runtime always gets the call itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HttpFormat {
-    /// The language's HTTP handler: WSGI for Python, `(req, resp, context)` for Node (FC 2.0).
-    #[default]
-    Handler,
-    /// A JSON event, answered by a response object (FC 3.0).
-    Event,
 }
 
 /// The beginning of a response.

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
 use crate::executor::{
-    AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats, FunctionSpec,
-    InvokeRequest, Slot, StartedHook, Throttled,
+    AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats,
+    FunctionErrorCause, FunctionErrorKind, FunctionSpec, InvokeRequest, Slot, StartedHook, Throttled,
 };
+use crate::http_call::{CallerLeft, ResponseHead};
 
 /// What the script wants an attempt to do.
 #[derive(Clone, Debug)]
@@ -22,6 +23,18 @@ pub enum FakeRun {
     Finish(AttemptResult),
     /// Run until [`FakeExecutor::release`] or until cancelled.
     Hold,
+    /// Answer an HTTP call, then go on as `then` says; see [`FakeResponse`].
+    Respond(FakeResponse),
+}
+
+/// The response to an HTTP call. Without a [`crate::Responder`] (an asynchronous call) the pieces together are the return
+/// value, or the body of a function error if the status is 500 or above.
+#[derive(Clone, Debug)]
+pub struct FakeResponse {
+    pub head: ResponseHead,
+    pub pieces: Vec<Bytes>,
+    /// What comes after the pieces.
+    pub then: Box<FakeRun>,
 }
 
 /// Decides how an attempt goes.
@@ -177,6 +190,73 @@ impl Executor for FakeExecutor {
     }
 }
 
+impl FakeRun {
+    fn holds(&self) -> bool {
+        match self {
+            Self::Finish(_) => false,
+            Self::Hold => true,
+            Self::Respond(response) => response.then.holds(),
+        }
+    }
+
+    async fn go(
+        self,
+        request: &InvokeRequest,
+        released: oneshot::Receiver<AttemptResult>,
+        cancel: &Cancel,
+    ) -> AttemptResult {
+        let mut run = self;
+        let mut returned = Bytes::new();
+        loop {
+            match run {
+                Self::Finish(AttemptResult::Returned(value)) if value.is_empty() => {
+                    return AttemptResult::Returned(returned);
+                }
+                Self::Finish(result) => return result,
+                Self::Hold => {
+                    return tokio::select! {
+                        released = released => released.unwrap_or(AttemptResult::Stopped),
+                        () = cancel.cancelled() => AttemptResult::Stopped,
+                    };
+                }
+                Self::Respond(response) => {
+                    let sent = tokio::select! {
+                        sent = respond(request, response.head, response.pieces) => sent,
+                        () = cancel.cancelled() => Err(AttemptResult::Stopped),
+                    };
+                    match sent {
+                        Ok(value) => returned = value,
+                        Err(result) => return result,
+                    }
+                    run = *response.then;
+                }
+            }
+        }
+    }
+}
+
+/// Sends a response to the caller, or yields its body if nobody waits for it.
+async fn respond(
+    request: &InvokeRequest,
+    head: ResponseHead,
+    pieces: Vec<Bytes>,
+) -> Result<Bytes, AttemptResult> {
+    let Some(responder) = &request.responder else {
+        let body = Bytes::from(pieces.concat());
+        return if head.status.is_server_error() {
+            let (kind, cause) = (FunctionErrorKind::Unhandled, FunctionErrorCause::Raised);
+            Err(AttemptResult::FunctionError { kind, cause, body })
+        } else {
+            Ok(body)
+        };
+    };
+    responder.begin(head).map_err(|CallerLeft| AttemptResult::Stopped)?;
+    for piece in pieces {
+        responder.piece(piece).await.map_err(|CallerLeft| AttemptResult::Stopped)?;
+    }
+    Ok(Bytes::new())
+}
+
 struct FakeSlot {
     shared: Arc<Shared>,
     spec: Arc<FunctionSpec>,
@@ -211,19 +291,13 @@ impl Slot for FakeSlot {
             {
                 let mut state = self.shared.lock();
                 state.started.push((request.request_id.clone(), request.retry_count));
-                if matches!(run, FakeRun::Hold) {
+                if run.holds() {
                     state.held.insert(request.request_id.clone(), sender);
                 }
             }
             started(instance.clone());
             self.shared.changed.notify_waiters();
-            let result = match run {
-                FakeRun::Finish(result) => result,
-                FakeRun::Hold => tokio::select! {
-                    released = receiver => released.unwrap_or(AttemptResult::Stopped),
-                    () = cancel.cancelled() => AttemptResult::Stopped,
-                },
-            };
+            let result = run.go(&request, receiver, &cancel).await;
             self.shared.lock().held.remove(&request.request_id);
             AttemptOutcome {
                 result,

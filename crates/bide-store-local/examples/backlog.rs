@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bide_core::{Enqueue, Policy, PolicyTable};
+use bide_core::{CallKind, Enqueue, Policy, PolicyTable};
 use bide_env::{Clock, SystemClock};
 use bide_store::{Batch, Claim, Store, Submission};
 use bide_store_local::{LocalStore, Options};
@@ -102,6 +102,7 @@ fn submission(number: u64) -> Submission {
             function: FUNCTION,
             qualifier: Qualifier::latest(),
             request_id: RequestId::new(&format!("request-{number}")).expect("a valid id"),
+            kind: CallKind::Event,
             task: None,
             // In no order, as delays are.
             delay: Duration::from_secs(1 + number.wrapping_mul(7919) % 3600),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bide_core::{Command, Enqueue, Epoch, Policy, PolicyTable, Run};
+use bide_core::{CallKind, Command, Enqueue, Epoch, Policy, PolicyTable, Run};
 use bide_env::{Clock, SystemClock};
 use bide_store::{Batch, Claim, Claimed, Stats, Store, Submission, SubmitReply, Transition};
 use bide_store_local::{LocalStore, Options};
@@ -200,6 +200,7 @@ fn submission(function: FunctionId, number: u64, task: bool) -> Submission {
             function,
             qualifier: Qualifier::latest(),
             request_id: RequestId::new(&text).expect("a valid id"),
+            kind: CallKind::Event,
             task: task.then(|| TaskId::new(&text).expect("a valid id")),
             delay: Duration::ZERO,
             hops: 0,

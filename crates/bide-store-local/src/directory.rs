@@ -76,7 +76,7 @@ impl Directory {
         journal::prepare(&store)?;
         let tables = Tables::open(&store).map_err(|error| engine_error(path, &error))?;
         match number(&tables, meta::FORMAT_KEY)? {
-            Some(meta::FORMAT) => Ok(Self { tables, _lock: lock }),
+            Some(..=meta::FORMAT) => Ok(Self { tables, _lock: lock }),
             Some(found) => Err(OpenError::TooNew { directory: path.to_owned(), found, known: meta::FORMAT }),
             None => Err(StoreError::Damaged {
                 place: format!("{}/{}", Space::Meta.name(), meta::FORMAT_KEY),
@@ -86,12 +86,13 @@ impl Directory {
         }
     }
 
-    /// Counts one more start, durably, and returns its number: the holder of this start's leases.
+    /// Counts one more start, durably, and returns its number: the holder of this start's leases. From then on the
+    /// directory is of this build's format, before anything is written in it.
     pub(crate) fn next_holder(&self) -> Result<u64, OpenError> {
         let holder = number(&self.tables, meta::HOLDER_KEY)?.unwrap_or(0) + 1;
-        put_number(&self.tables, meta::HOLDER_KEY, holder).map_err(|error| StoreError::Faulted {
-            reason: format!("writing the start number failed: {error}"),
-        })?;
+        put_numbers(&self.tables, &[(meta::FORMAT_KEY, meta::FORMAT), (meta::HOLDER_KEY, holder)]).map_err(
+            |error| StoreError::Faulted { reason: format!("writing the start number failed: {error}") },
+        )?;
         Ok(holder)
     }
 }
@@ -117,7 +118,8 @@ fn create(path: &Path, store: &Path) -> Result<(), OpenError> {
         fs::remove_dir_all(&fresh).map_err(|source| io_error(&fresh, source))?;
     }
     let tables = Tables::create(&fresh).map_err(|error| engine_error(path, &error))?;
-    put_number(&tables, meta::FORMAT_KEY, meta::FORMAT).map_err(|error| engine_error(path, &error.into()))?;
+    put_numbers(&tables, &[(meta::FORMAT_KEY, meta::FORMAT)])
+        .map_err(|error| engine_error(path, &error.into()))?;
     drop(tables);
     fs::rename(&fresh, store).map_err(|source| io_error(&fresh, source))?;
     sync_directory(path)?;
@@ -127,9 +129,11 @@ fn create(path: &Path, store: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn put_number(tables: &Tables, name: &str, number: u64) -> Result<(), fjall::Error> {
+fn put_numbers(tables: &Tables, numbers: &[(&str, u64)]) -> Result<(), fjall::Error> {
     let mut batch = tables.database().batch().durability(Some(PersistMode::SyncAll));
-    batch.insert(tables.space(Space::Meta), name, meta::encode(number));
+    for (name, number) in numbers {
+        batch.insert(tables.space(Space::Meta), *name, meta::encode(*number));
+    }
     batch.commit()
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bide_core::{Command, Enqueue, Policy, PolicyTable, Run};
+use bide_core::{CallKind, Command, Enqueue, Policy, PolicyTable, Run};
 use bide_store::{
     Batch, Claim, Claimed, ControlChange, ControlKey, ControlWrite, DeliveryOutcome, Expected,
     SettleDelivery, Store, Submission, Transition,
@@ -36,6 +36,7 @@ pub(crate) fn submission(task: Option<&str>, delay: Duration) -> Submission {
         function: FUNCTION,
         qualifier: Qualifier::latest(),
         request_id: RequestId::new("request").expect("a valid id"),
+        kind: CallKind::Event,
         task: task.map(|task| TaskId::new(task).expect("a valid id")),
         delay,
         hops: 0,

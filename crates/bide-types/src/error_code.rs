@@ -30,9 +30,17 @@ error_codes! {
     AsyncConfigNotExists = 404,
     /// The invocation was stopped already.
     AsyncInvocationStopped = 412,
+    /// What the function answered an HTTP call with cannot be passed on.
+    BadResponse = 502,
     ConcurrentUpdateError = 409,
+    DomainNameAlreadyExists = 409,
+    DomainNameNotFound = 404,
+    /// No route of the custom domain fits the path.
+    DomainRouteNotFound = 404,
     EntityTooLarge = 400,
     FunctionAlreadyExists = 409,
+    /// The function still has triggers.
+    FunctionNotEmpty = 409,
     FunctionNotFound = 404,
     InternalServerError = 500,
     InvalidAccessKeyID = 403,
@@ -52,6 +60,8 @@ error_codes! {
     SignatureNotMatch = 403,
     StatefulAsyncInvocationAlreadyExists = 409,
     StatefulAsyncInvocationNotFound = 404,
+    TriggerAlreadyExists = 409,
+    TriggerNotFound = 404,
     VersionNotFound = 404,
 }
 

@@ -12,5 +12,7 @@ pub mod time;
 
 pub use error_code::ErrorCode;
 pub use ids::{AccountId, FunctionId, InstanceId, InvocationId, RequestId, TaskId};
-pub use names::{FunctionName, LayerName, NameError, Qualifier, ServiceName};
+pub use names::{
+    DomainName, DomainNameError, FunctionName, LayerName, NameError, Qualifier, ServiceName, TriggerName,
+};
 pub use time::Timestamp;

@@ -8,6 +8,12 @@ use std::time::Duration;
 pub const SYNC_PAYLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Largest event of an asynchronous invocation: 128 KiB (FC "Limits"; fc-behaviour 12.1, check 10).
 pub const ASYNC_PAYLOAD_BYTES_MAX: usize = 128 * 1024;
+/// Largest body of a response to an HTTP call (FC "Limits").
+pub const HTTP_RESPONSE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Names and values of all headers of an HTTP call, and of its response (FC "HTTP trigger overview").
+pub const HTTP_HEADER_BYTES_MAX: usize = 8 * 1024;
+/// Path with query of an HTTP call (FC "HTTP trigger overview").
+pub const HTTP_PATH_BYTES_MAX: usize = 4 * 1024;
 /// Largest return value kept with a task (FC "AsyncTask").
 pub const RETURN_PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
 /// Largest body of a management call: base64 of a full code package and its JSON around it.
@@ -87,6 +93,11 @@ pub const LIST_PAGE_MAX: usize = 100;
 /// Functions of one service and services of one account; bounds the catalog that is held in memory.
 pub const FUNCTIONS_PER_SERVICE_MAX: usize = 1000;
 pub const SERVICES_PER_ACCOUNT_MAX: usize = 1000;
+/// Triggers of one function (FC "Limits").
+pub const TRIGGERS_PER_FUNCTION_MAX: usize = 50;
+/// Custom domains of one account, and routes of one domain; bounds the catalog as well.
+pub const DOMAINS_PER_ACCOUNT_MAX: usize = 1000;
+pub const ROUTES_PER_DOMAIN_MAX: usize = 100;
 
 const _: () = assert!(CODE_ZIP_BYTES_MAX / 3 * 4 < MANAGEMENT_BODY_BYTES_MAX, "base64 must fit the body");
 const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX < SYNC_PAYLOAD_BYTES_MAX);

@@ -1,7 +1,8 @@
-//! Names that a caller chooses: services, functions, layers, qualifiers.
+//! Names that a caller chooses: services, functions, layers, qualifiers, triggers, domains.
 //!
 //! Owns the one rule for all of them (FC "CreateFunction"): a letter or underscore, then letters, digits,
-//! underscore or hyphen, 1 to 128 characters. A qualifier may also be a version number.
+//! underscore or hyphen, 1 to 128 characters. A qualifier may also be a version number. Domains follow the rule of
+//! host names (RFC 1123) instead.
 
 use std::fmt;
 use std::sync::Arc;
@@ -113,10 +114,91 @@ text_newtype!(
     LayerName, "layer name", is_name
 );
 text_newtype!(
+    /// Name of a trigger; unique within its function.
+    TriggerName, "trigger name", is_name
+);
+text_newtype!(
     /// What a call is addressed to: `LATEST`, a version number, or an alias.
     Qualifier, "qualifier",
     |text: &str| is_name(text) || (!text.is_empty() && text.len() <= 19 && text.bytes().all(|b| b.is_ascii_digit()))
 );
+
+/// A host name in lower case, without a port or a dot at its end (RFC 1123). Never an IPv4 address: its last label has a
+/// letter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DomainName(Arc<str>);
+
+/// Why a text is no domain name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "domain name '{shown}' is invalid: it must be labels of letters, digits and '-', joined by dots, without port, and \
+     be no IP address"
+)]
+pub struct DomainNameError {
+    shown: String,
+}
+
+impl DomainName {
+    /// Longest name and label of DNS (RFC 1035, 2.3.4).
+    const CHARS_MAX: usize = 253;
+    const LABEL_CHARS_MAX: usize = 63;
+
+    /// Letters become lower case: host names are compared without regard to it.
+    ///
+    /// # Errors
+    /// [`DomainNameError`] when `text` is no host name.
+    pub fn new(text: &str) -> Result<Self, DomainNameError> {
+        let label = |label: &str| {
+            (1..=Self::LABEL_CHARS_MAX).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        let named =
+            text.rsplit('.').next().is_some_and(|top| top.bytes().any(|byte| byte.is_ascii_alphabetic()));
+        if text.len() <= Self::CHARS_MAX && named && text.split('.').all(label) {
+            Ok(Self(Arc::from(text.to_ascii_lowercase())))
+        } else {
+            Err(DomainNameError { shown: text.chars().take(Self::CHARS_MAX).collect() })
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands before `.{parent}`, if this name lies below `parent`.
+    pub fn below(&self, parent: &Self) -> Option<&str> {
+        self.0.strip_suffix(parent.as_str())?.strip_suffix('.')
+    }
+}
+
+impl std::borrow::Borrow<str> for DomainName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for DomainName {
+    type Error = DomainNameError;
+
+    fn try_from(text: String) -> Result<Self, DomainNameError> {
+        Self::new(&text)
+    }
+}
+
+impl From<DomainName> for String {
+    fn from(name: DomainName) -> Self {
+        name.0.as_ref().to_owned()
+    }
+}
+
+impl fmt::Display for DomainName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl Qualifier {
     pub fn latest() -> Self {

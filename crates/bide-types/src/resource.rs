@@ -1,13 +1,19 @@
-//! Control objects: services, functions and their configurations, layers.
+//! Control objects: services, functions and their configurations, layers, triggers and custom domains.
 //!
 //! Owns their fields and defaults, in the form in which the catalog stores them (JSON, see
 //! `docs/storage-format.md`): a field may be added with a default, never renamed or given another meaning.
 //! Never knows a wire format: the API crates translate.
 
+mod domain;
+mod trigger;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use domain::{CustomDomain, Route, RoutePath, RoutePathError};
+pub use trigger::{HttpAuth, HttpFormat, HttpMethod, HttpTrigger, Trigger, TriggerConfig};
 
 use crate::limits;
 use crate::{AccountId, FunctionId, FunctionName, LayerName, Qualifier, ServiceName, Timestamp};

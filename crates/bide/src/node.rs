@@ -63,6 +63,7 @@ impl Node {
             Arc::clone(&clock),
             Arc::new(SystemEntropy),
             PublicAddress::HostHeader { default_port: address.port() },
+            settings.domains.clone(),
         );
         let (stop_serving, stopped) = oneshot::channel::<()>();
         let drain_timeout = settings.drain_timeout;

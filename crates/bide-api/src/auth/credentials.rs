@@ -78,6 +78,18 @@ impl Credentials {
     pub fn get(&self, access_key_id: &str) -> Option<&Credential> {
         self.0.get(access_key_id)
     }
+
+    /// The account of all credentials, if there is only one.
+    pub(crate) fn sole_account(&self) -> Option<&AccountId> {
+        let mut accounts = self.0.values().map(Credential::account);
+        let first = accounts.next()?;
+        accounts.all(|account| account == first).then_some(first)
+    }
+
+    /// The account of that exact name, if a credential acts for it.
+    pub(crate) fn account(&self, name: &str) -> Option<&AccountId> {
+        self.0.values().map(Credential::account).find(|account| account.as_str() == name)
+    }
 }
 
 impl FromIterator<Credential> for Credentials {

@@ -1,6 +1,5 @@
 //! The code of a function: a link to download it, and its checksum.
 
-use axum::http::header;
 use serde::Serialize;
 
 use super::Answer;
@@ -23,8 +22,7 @@ pub(super) async fn get(call: Call<'_>, segment: &str, function: &str) -> Answer
 
 /// A link for the caller to the package `digest`.
 pub(super) fn url(call: &Call<'_>, digest: &str) -> String {
-    let host = call.head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let base = call.state.address.base_url(host);
+    let base = call.base_url();
     let path = code_url::path(call.caller, digest, call.state.clock.now());
     format!("{base}{path}")
 }

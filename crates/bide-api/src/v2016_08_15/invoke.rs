@@ -1,20 +1,18 @@
 //! InvokeFunction, synchronous and asynchronous.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bide_engine::{AsyncCall, AttemptOutcome, AttemptResult, FunctionErrorKind, SyncCall, Target, Tracing};
+use bide_engine::{AsyncCall, AttemptOutcome, AttemptResult, SyncCall, Target};
 use bide_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, SYNC_PAYLOAD_BYTES_MAX};
 
 use super::Answer;
 use crate::edge::Call;
 use crate::error::ApiError;
-use crate::invocation::{self, ASYNC_TASK_ID, AsyncOptions, Mode, STATEFUL_TASK_ID, SyncOptions};
+use crate::invocation::{self, AsyncOptions, Mode, SyncOptions, error_type, text, tracing_context};
 use crate::path::service_and_qualifier;
 
-const SPAN_CONTEXT: &str = "x-fc-tracing-opentracing-span-context";
-const SPAN_BAGGAGES: &str = "x-fc-tracing-opentracing-span-baggages";
 /// The headers of a result that scripts in browsers may read.
 const EXPOSED_HEADERS: &str = "Date,x-fc-request-id,x-fc-error-type,x-fc-code-checksum,x-fc-invocation-duration,\
     x-fc-max-memory-usage,x-fc-log-result,x-fc-instance-id,x-fc-invocation-code-version,\
@@ -38,16 +36,10 @@ async fn submit(mut call: Call<'_>, target: &Target, options: AsyncOptions) -> A
         stateful: options.task_mode,
         delay: options.delay,
         payload: body.bytes,
+        http: None,
     };
     let accepted = call.state.engine.submit(target, submission).await?;
-    let mut response = Response::new(Body::empty()); // no content type: an empty body is no JSON
-    *response.status_mut() = StatusCode::ACCEPTED;
-    if let Some(task) = accepted.task_id {
-        let task = text(task.as_str());
-        response.headers_mut().insert(ASYNC_TASK_ID, task.clone());
-        response.headers_mut().insert(STATEFUL_TASK_ID, task);
-    }
-    Ok(response)
+    Ok(invocation::accepted(&accepted))
 }
 
 async fn run(mut call: Call<'_>, target: &Target, options: &SyncOptions) -> Answer {
@@ -97,22 +89,6 @@ fn result_headers(target: &Target, outcome: &AttemptOutcome) -> HeaderMap {
     pairs.into_iter().collect()
 }
 
-fn error_type(kind: FunctionErrorKind) -> &'static str {
-    match kind {
-        FunctionErrorKind::Handled => "HandledInvocationError",
-        FunctionErrorKind::Unhandled => "UnhandledInvocationError",
-    }
-}
-
-fn tracing_context(headers: &HeaderMap) -> Tracing {
-    let given = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
-    Tracing { span_context: given(SPAN_CONTEXT), span_baggages: given(SPAN_BAGGAGES) }
-}
-
 fn name(text: &'static str) -> HeaderName {
     HeaderName::from_static(text)
-}
-
-fn text(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("ids, numbers and base64 are visible ASCII")
 }

@@ -9,18 +9,20 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bide_api::auth::{Credential, Credentials, Secret, fc};
-use bide_api::{ApiState, PublicAddress};
+use bide_api::{ApiState, Domains, PublicAddress};
 use bide_core::LeaseHolder;
 use bide_engine::{AttemptResult, Dependencies, Engine, FunctionErrorCause, FunctionErrorKind, Options};
 use bide_env::{Clock, ManualClock, SequenceEntropy};
 use bide_runtime::testing::{FakeExecutor, FakeRun};
 use bide_store::memory::MemoryStore;
-use bide_types::{AccountId, Timestamp};
+use bide_types::{AccountId, DomainName, Timestamp};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
+
+use crate::http_script;
 
 /// 2024-01-01T00:00:00Z.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_704_067_200_000);
@@ -29,6 +31,12 @@ pub(crate) const SERVICES: &str = "/2016-08-15/services";
 pub(crate) const FUNCTION: &str = "/2016-08-15/services/s/functions/f";
 pub(crate) const INVOCATIONS: &str = "/2016-08-15/services/s/functions/f/invocations";
 pub(crate) const TASKS: &str = "/2016-08-15/services/s/functions/f/stateful-async-invocations";
+pub(crate) const TRIGGERS: &str = "/2016-08-15/services/s/functions/f/triggers";
+/// The path form of calls of `f` over HTTP.
+pub(crate) const PROXY: &str = "/2016-08-15/proxy/s/f";
+pub(crate) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"];
+pub(crate) const HTTP_DOMAIN: &str = "fc.localhost";
+pub(crate) const API_HOST: &str = "api.example.com";
 pub(crate) const CONFIG: &str = "/2016-08-15/services/s/functions/f/async-invoke-config";
 
 pub(crate) struct Edge {
@@ -49,10 +57,18 @@ pub(crate) struct Reply {
 impl Edge {
     /// A server without services.
     pub(crate) async fn empty() -> Self {
+        Self::with_keys(&[("AKIDEXAMPLE", ACCOUNT)]).await
+    }
+
+    /// A server without services that knows these keys with their accounts; the first one signs.
+    pub(crate) async fn with_keys(keys: &[(&str, &str)]) -> Self {
         let clock = ManualClock::at(START);
         let entropy = Arc::new(SequenceEntropy::default());
         let store = MemoryStore::default();
-        let executor = FakeExecutor::new(4, |_, request| script(&request.payload));
+        let executor = FakeExecutor::new(4, |_, request| match &request.http {
+            Some(http) => http_script::run(http, request),
+            None => script(&request.payload),
+        });
         let dependencies = Dependencies {
             store: Arc::new(store.clone()),
             executor: Arc::new(executor.clone()),
@@ -61,15 +77,20 @@ impl Edge {
             holder: LeaseHolder(1),
         };
         let engine = Engine::start(dependencies, Options::default()).await.expect("started");
-        let account = AccountId::new(ACCOUNT).expect("valid");
-        let credential = Credential::new("AKIDEXAMPLE", &Secret::new("SECRETEXAMPLE"), account);
-        let credentials: Credentials = [credential.clone()].into_iter().collect();
+        let credentials: Vec<Credential> =
+            keys.iter().map(|(key, account)| credential(key, account)).collect();
+        let credential = credentials[0].clone();
+        let domains = Domains {
+            http_domain: Some(DomainName::new(HTTP_DOMAIN).expect("valid")),
+            api_hosts: vec![DomainName::new(API_HOST).expect("valid")],
+        };
         let state = ApiState::new(
             engine.clone(),
-            credentials,
+            credentials.into_iter().collect::<Credentials>(),
             Arc::new(clock.clone()),
             entropy,
             PublicAddress::HostHeader { default_port: 8700 },
+            domains,
         );
         Self { router: bide_api::router(Arc::new(state)), engine, store, executor, clock, credential }
     }
@@ -82,6 +103,34 @@ impl Edge {
             edge.create_function(json!({"functionName": name})).await.ok();
         }
         edge
+    }
+
+    /// The same with an anonymous HTTP trigger `http` on `f`.
+    pub(crate) async fn with_trigger() -> Self {
+        let edge = Self::new().await;
+        edge.create_trigger("http", json!({"authType": "anonymous", "methods": METHODS})).await.ok();
+        edge
+    }
+
+    /// Creates an HTTP trigger of `f`.
+    pub(crate) async fn create_trigger(&self, name: &str, config: Value) -> Reply {
+        let body = json!({"triggerName": name, "triggerType": "http", "triggerConfig": config});
+        self.send("POST", TRIGGERS, &[], body.to_string()).await
+    }
+
+    /// Sends a request that is not signed.
+    pub(crate) async fn send_unsigned(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Reply {
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.exchange(request.body(body.into()).expect("a request")).await
     }
 
     /// The same with task mode on for `f`.
@@ -203,6 +252,10 @@ impl Reply {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
     }
+}
+
+pub(crate) fn credential(key: &str, account: &str) -> Credential {
+    Credential::new(key, &Secret::new("SECRETEXAMPLE"), AccountId::new(account).expect("valid"))
 }
 
 /// What the executor does with an event.

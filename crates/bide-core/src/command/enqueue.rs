@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bide_types::{FunctionId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
 
-use crate::invocation::{DestinationStatus, Epoch, Invocation, Mode, State};
+use crate::invocation::{CallKind, DestinationStatus, Epoch, Invocation, Mode, State};
 
 /// What the caller asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,7 @@ pub struct Enqueue {
     pub function: FunctionId,
     pub qualifier: Qualifier,
     pub request_id: RequestId,
+    pub kind: CallKind,
     /// Present in task mode.
     pub task: Option<TaskId>,
     pub delay: Duration,
@@ -31,6 +32,7 @@ pub fn enqueue(request: Enqueue, id: InvocationId, now: Timestamp) -> Invocation
         function: request.function,
         qualifier: request.qualifier,
         request_id: request.request_id,
+        kind: request.kind,
         mode,
         accepted_at: now,
         not_before: now.plus(request.delay),

@@ -52,6 +52,7 @@ fn a_delivery_carries_what_the_record_needs() {
             function: FunctionId::new(1),
             qualifier: Qualifier::latest(),
             request_id: request().request_id,
+            kind: CallKind::Event,
             accepted_at: at(0),
             slot: Slot::Success,
             target: "on-success".to_owned(),

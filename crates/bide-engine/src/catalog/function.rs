@@ -89,6 +89,9 @@ impl Catalog {
         if revision.is_some_and(|revision| revision != current.revision) {
             return Err(Error::Conflict);
         }
+        if !entry.triggers.is_empty() {
+            return Err(Error::FunctionNotEmpty(current.value.name.clone()));
+        }
         let mut writes = vec![removal(function_write(&current.value).key, current.revision)];
         writes.extend(
             entry.configs.values().map(|config| removal(config_key_of(&config.value), config.revision)),

@@ -1,15 +1,18 @@
-//! Services, functions, their configurations, and layers: what a call is resolved against.
+//! Services, functions, their configurations, layers, triggers and domains: what a call is resolved against.
 //!
 //! Owns the in-memory view of all control objects, and their changes: an object is changed in the store first and in
 //! the view after the commit, so a crash in between shows the new object after the restart. Never changes an object
 //! without checking the revision its writer saw.
 
 pub(crate) mod async_config;
+mod domain;
 mod function;
 mod layer;
 mod retired;
 mod service;
 mod stored;
+mod subdomain;
+mod trigger;
 mod view;
 
 use std::collections::BTreeMap;
@@ -24,6 +27,8 @@ use bide_types::{AccountId, FunctionId, Qualifier};
 use crate::batcher::Batcher;
 use crate::error::Error;
 pub use layer::{NewLayerVersion, PublishedLayer};
+pub use subdomain::subdomain;
+use trigger::Triggers;
 use view::View;
 
 /// A control object and the revision to name when changing it.
@@ -60,6 +65,7 @@ pub struct Target {
 pub(crate) struct FunctionEntry {
     pub(crate) function: Versioned<Function>,
     pub(crate) configs: BTreeMap<Qualifier, Versioned<AsyncInvokeConfig>>,
+    pub(crate) triggers: Triggers,
     pub(crate) policies: Arc<PolicyTable>,
     pub(crate) spec: Arc<FunctionSpec>,
 }
@@ -124,6 +130,14 @@ impl Catalog {
         let entry = view.function(account, service, function)?;
         check_qualifier(qualifier)?;
         Ok(Target { entry: Arc::clone(entry), qualifier: qualifier.clone() })
+    }
+
+    /// The function behind a subdomain, and the qualifier.
+    pub(crate) fn by_subdomain(&self, label: &str) -> Option<Target> {
+        let view = self.view();
+        let (function, qualifier) = view.subdomains.get(label)?;
+        let entry = Arc::clone(view.by_id.get(function)?);
+        Some(Target { entry, qualifier: qualifier.clone() })
     }
 
     pub(crate) fn by_id(&self, function: FunctionId) -> Option<Arc<FunctionEntry>> {

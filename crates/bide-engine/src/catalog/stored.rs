@@ -1,11 +1,13 @@
 //! Keys and stored form of control objects.
 //!
-//! Owns the key scheme (`service/…`, `function/…`, `async/…`, `layer/…`, `retired/…`, `sequence/function`) and the JSON form, which carries
-//! its version. A version or kind that is not known is an error, never skipped.
+//! Owns the key scheme (`service/…`, `function/…`, `async/…`, `trigger/…`, `domain/…`, `layer/…`, `retired/…`,
+//! `sequence/function`) and the JSON form, which carries its version. A version or kind that is not known is an error, never skipped.
 
 use bide_store::ControlKey;
 use bide_types::resource::AsyncInvokeConfig;
-use bide_types::{AccountId, FunctionId, FunctionName, LayerName, Qualifier, ServiceName};
+use bide_types::{
+    AccountId, DomainName, FunctionId, FunctionName, LayerName, Qualifier, ServiceName, TriggerName,
+};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -51,6 +53,14 @@ pub(super) fn config_key_of(config: &AsyncInvokeConfig) -> ControlKey {
 
 pub(super) fn layer_key(account: &AccountId, name: &LayerName) -> ControlKey {
     ControlKey::new(&["layer", account.as_str(), name.as_str()])
+}
+
+pub(super) fn trigger_key(function: FunctionId, name: &TriggerName) -> ControlKey {
+    ControlKey::new(&["trigger", &function.get().to_string(), name.as_str()])
+}
+
+pub(super) fn domain_key(name: &DomainName) -> ControlKey {
+    ControlKey::new(&["domain", name.as_str()])
 }
 
 pub(super) fn retired_key(function: FunctionId) -> ControlKey {

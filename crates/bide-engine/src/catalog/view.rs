@@ -9,11 +9,17 @@ use bide_core::{Policy, PolicyTable};
 use bide_runtime::FunctionSpec;
 use bide_store::{ControlKey, ControlObject};
 use bide_types::limits::{EVENT_AGE_DEFAULT, RETRY_ATTEMPTS_DEFAULT};
-use bide_types::resource::{AsyncInvokeConfig, Function, Layer, Service};
-use bide_types::{AccountId, FunctionId, FunctionName, LayerName, Qualifier, ServiceName};
+use bide_types::resource::{
+    AsyncInvokeConfig, CustomDomain, Function, Layer, Service, Trigger, TriggerConfig,
+};
+use bide_types::{
+    AccountId, DomainName, FunctionId, FunctionName, LayerName, Qualifier, ServiceName, TriggerName,
+};
 
 use super::retired::{Retired, RetiredEntry};
 use super::stored::{decode, function_sequence_key};
+use super::subdomain::subdomain;
+use super::trigger::Triggers;
 use super::{FunctionEntry, LoadError, Versioned};
 use crate::error::Error;
 
@@ -25,11 +31,27 @@ pub(super) struct View {
     pub(super) by_id: HashMap<FunctionId, Arc<FunctionEntry>>,
     pub(super) layers: HashMap<AccountId, BTreeMap<LayerName, Versioned<Layer>>>,
     pub(super) retired: HashMap<FunctionId, RetiredEntry>,
+    pub(super) domains: BTreeMap<DomainName, Versioned<CustomDomain>>,
+    /// Of the qualifiers that have an HTTP trigger.
+    pub(super) subdomains: HashMap<String, (FunctionId, Qualifier)>,
     /// Last function id given, and the revision of the object that holds it.
     pub(super) sequence: Option<(u64, u64)>,
-    /// Configurations read before their functions; empty after [`View::link`].
-    loading: Vec<Versioned<AsyncInvokeConfig>>,
-    loading_functions: Vec<Versioned<Function>>,
+    /// What is read before what it belongs to; empty after [`View::link`].
+    loading: Loading,
+}
+
+#[derive(Default)]
+struct Loading {
+    functions: Vec<Versioned<Function>>,
+    configs: Vec<Versioned<AsyncInvokeConfig>>,
+    triggers: Vec<Versioned<Trigger>>,
+}
+
+/// What belongs to a function and is stored beside it.
+#[derive(Clone, Default)]
+struct Belongings {
+    configs: BTreeMap<Qualifier, Versioned<AsyncInvokeConfig>>,
+    triggers: Triggers,
 }
 
 pub(super) struct ServiceEntry {
@@ -53,11 +75,19 @@ impl View {
             }
             Some("function") => {
                 let function = decode(&object.value).map_err(damaged)?;
-                self.loading_functions.push(Versioned { value: Arc::new(function), revision });
+                self.loading.functions.push(Versioned { value: Arc::new(function), revision });
             }
             Some("async") => {
                 let config = decode(&object.value).map_err(damaged)?;
-                self.loading.push(Versioned { value: Arc::new(config), revision });
+                self.loading.configs.push(Versioned { value: Arc::new(config), revision });
+            }
+            Some("trigger") => {
+                let trigger = decode(&object.value).map_err(damaged)?;
+                self.loading.triggers.push(Versioned { value: Arc::new(trigger), revision });
+            }
+            Some("domain") => {
+                let domain: CustomDomain = decode(&object.value).map_err(damaged)?;
+                self.domains.insert(domain.name.clone(), Versioned { value: Arc::new(domain), revision });
             }
             Some("layer") => {
                 let layer: Layer = decode(&object.value).map_err(damaged)?;
@@ -76,12 +106,10 @@ impl View {
     }
 
     pub(super) fn link(&mut self) {
-        for function in std::mem::take(&mut self.loading_functions) {
-            self.put_function(function);
-        }
-        for config in std::mem::take(&mut self.loading) {
-            self.put_config(config);
-        }
+        let Loading { functions, configs, triggers } = std::mem::take(&mut self.loading);
+        functions.into_iter().for_each(|function| self.put_function(function));
+        configs.into_iter().for_each(|config| self.put_config(config));
+        triggers.into_iter().for_each(|trigger| self.put_trigger(trigger));
     }
 
     pub(super) fn service(&self, account: &AccountId, name: &str) -> Result<&ServiceEntry, Error> {
@@ -110,7 +138,7 @@ impl View {
         let functions = services.remove(&name).map(|entry| entry.functions).unwrap_or_default();
         services.insert(name, ServiceEntry { service, functions: BTreeMap::new() });
         for function in functions.into_values() {
-            self.put_entry(function.function.clone(), function.configs.clone());
+            self.put_entry(function.function.clone(), Belongings::of(&function));
         }
     }
 
@@ -126,27 +154,37 @@ impl View {
     }
 
     pub(super) fn put_function(&mut self, function: Versioned<Function>) {
-        let configs =
-            self.by_id.get(&function.value.id).map(|entry| entry.configs.clone()).unwrap_or_default();
-        self.put_entry(function, configs);
+        let belongings =
+            self.by_id.get(&function.value.id).map(|entry| Belongings::of(entry)).unwrap_or_default();
+        self.put_entry(function, belongings);
     }
 
     pub(super) fn put_config(&mut self, config: Versioned<AsyncInvokeConfig>) {
-        // A configuration is removed in the same commit as its function, so none is ever left without one.
-        let Some(entry) = self.by_id.get(&config.value.function).cloned() else { return };
-        let mut configs = entry.configs.clone();
-        configs.insert(config.value.qualifier.clone(), config);
-        self.put_entry(entry.function.clone(), configs);
+        self.change(config.value.function, |belongings| {
+            belongings.configs.insert(config.value.qualifier.clone(), config);
+        });
     }
 
     pub(super) fn remove_config(&mut self, function: FunctionId, qualifier: &Qualifier) {
-        let Some(entry) = self.by_id.get(&function).cloned() else { return };
-        let mut configs = entry.configs.clone();
-        configs.remove(qualifier);
-        self.put_entry(entry.function.clone(), configs);
+        self.change(function, |belongings| {
+            belongings.configs.remove(qualifier);
+        });
+    }
+
+    pub(super) fn put_trigger(&mut self, trigger: Versioned<Trigger>) {
+        self.change(trigger.value.function, |belongings| {
+            belongings.triggers.insert(trigger.value.name.clone(), trigger);
+        });
+    }
+
+    pub(super) fn remove_trigger(&mut self, function: FunctionId, name: &TriggerName) {
+        self.change(function, |belongings| {
+            belongings.triggers.remove(name);
+        });
     }
 
     pub(super) fn remove_function(&mut self, function: &Function) {
+        self.hide_subdomains(function.id);
         self.by_id.remove(&function.id);
         if let Some(service) =
             self.accounts.get_mut(&function.account).and_then(|all| all.get_mut(&function.service))
@@ -155,12 +193,24 @@ impl View {
         }
     }
 
-    fn put_entry(
-        &mut self,
-        function: Versioned<Function>,
-        configs: BTreeMap<Qualifier, Versioned<AsyncInvokeConfig>>,
-    ) {
+    fn hide_subdomains(&mut self, function: FunctionId) {
+        let Some(entry) = self.by_id.get(&function) else { return };
+        for qualifier in http_qualifiers(&entry.triggers) {
+            self.subdomains.remove(&subdomain(&entry.function.value, qualifier));
+        }
+    }
+
+    fn change(&mut self, function: FunctionId, change: impl FnOnce(&mut Belongings)) {
+        // What belongs to a function is removed in the same commit as the function, so none is ever left without one.
+        let Some(entry) = self.by_id.get(&function).cloned() else { return };
+        let mut belongings = Belongings::of(&entry);
+        change(&mut belongings);
+        self.put_entry(entry.function.clone(), belongings);
+    }
+
+    fn put_entry(&mut self, function: Versioned<Function>, belongings: Belongings) {
         let value = Arc::clone(&function.value);
+        self.hide_subdomains(value.id);
         let Some(service) = self.accounts.get_mut(&value.account).and_then(|all| all.get_mut(&value.service))
         else {
             return; // a service is removed only when it has no functions
@@ -173,11 +223,28 @@ impl View {
             internet_access: service.service.value.internet_access,
             role_arn: service.service.value.role.clone(),
         });
+        let Belongings { configs, triggers } = belongings;
+        self.subdomains.extend(
+            http_qualifiers(&triggers)
+                .map(|qualifier| (subdomain(&value, qualifier), (value.id, qualifier.clone()))),
+        );
         let policies = Arc::new(policies(&configs));
-        let entry = Arc::new(FunctionEntry { function, configs, policies, spec });
+        let entry = Arc::new(FunctionEntry { function, configs, triggers, policies, spec });
         service.functions.insert(value.name.clone(), Arc::clone(&entry));
         self.by_id.insert(value.id, entry);
     }
+}
+
+impl Belongings {
+    fn of(entry: &FunctionEntry) -> Self {
+        Self { configs: entry.configs.clone(), triggers: entry.triggers.clone() }
+    }
+}
+
+fn http_qualifiers(triggers: &Triggers) -> impl Iterator<Item = &Qualifier> {
+    triggers.values().map(|trigger| match trigger.value.config {
+        TriggerConfig::Http(_) => &trigger.value.qualifier,
+    })
 }
 
 /// The policies in force: those of the configurations, and the default for `LATEST`, which always exists.

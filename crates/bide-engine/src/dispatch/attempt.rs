@@ -4,8 +4,9 @@
 //! report that comes too late changes nothing. After a crash there is no report; the lease lapses.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use bide_core::{Command, Epoch, Failure, FunctionError, Invocation, Run};
+use bide_core::{CallKind, Command, Epoch, Failure, FunctionError, Invocation, Run};
 use bide_runtime::{
     AttemptOutcome, AttemptResult, FunctionErrorCause, FunctionErrorKind, InvokeRequest, Slot, Tracing,
 };
@@ -15,6 +16,7 @@ use bide_types::{InstanceId, InvocationId};
 use bytes::Bytes;
 
 use crate::catalog::FunctionEntry;
+use crate::http_payload;
 use crate::start::Shared;
 
 /// Runs one claimed invocation in a reserved slot, to the durable end of the attempt.
@@ -35,19 +37,45 @@ pub(super) async fn run(
         let start = Arc::clone(&start);
         move |instance| start.note(id, epoch, instance)
     };
-    let request = InvokeRequest {
+    let outcome = match request(&invocation, payload) {
+        Ok(request) => slot.invoke(request, cancel, Box::new(started)).await,
+        Err(damage) => not_run(damage.to_string()),
+    };
+    start.finish().await;
+    log(&entry, &invocation, &outcome);
+    report(&shared, &invocation, outcome).await;
+}
+
+/// What the instance is asked.
+fn request(invocation: &Invocation, payload: Bytes) -> Result<InvokeRequest, http_payload::Undecodable> {
+    let (http, payload) = match invocation.kind {
+        CallKind::Event => (None, payload),
+        CallKind::Http => {
+            let (request, body) = http_payload::decode(&payload)?;
+            (Some(Arc::new(request)), body)
+        }
+    };
+    Ok(InvokeRequest {
         request_id: invocation.request_id.clone(),
         payload,
         retry_count: invocation.retries,
         task_id: invocation.task_id().cloned(),
         tracing: Tracing::default(),
-        http: None,
+        http,
         responder: None,
-    };
-    let outcome = slot.invoke(request, cancel, Box::new(started)).await;
-    start.finish().await;
-    log(&entry, &invocation, &outcome);
-    report(&shared, &invocation, outcome).await;
+    })
+}
+
+/// The outcome of an attempt that the platform could not even begin.
+fn not_run(message: String) -> AttemptOutcome {
+    AttemptOutcome {
+        result: AttemptResult::SystemError { message },
+        instance: InstanceId::new("none").expect("a valid id"),
+        duration: Duration::ZERO,
+        memory_max_mb: 0.0,
+        cold_start: false,
+        log_tail: Bytes::new(),
+    }
 }
 
 /// The record that an attempt runs. It rides along with the next flush; if the queue is full it is kept and sent

@@ -11,6 +11,7 @@ fn pending(outcome: Outcome, payload: &'static [u8], result: &'static [u8]) -> P
             function: FunctionId::new(1),
             qualifier: Qualifier::latest(),
             request_id: RequestId::new("r-1").expect("valid"),
+            kind: bide_core::CallKind::Event,
             accepted_at: Timestamp::from_millis(1_719_990_001_234),
             slot: Slot::Failure,
             target: String::new(),
@@ -28,8 +29,10 @@ fn pending(outcome: Outcome, payload: &'static [u8], result: &'static [u8]) -> P
 #[test]
 fn a_failure_has_the_documented_shape() {
     let failed = Outcome::Failed { failure: Failure::Function(FunctionError::Unhandled) };
+    let payload = b"{\"object\":\"a.png\"}";
     let record: Value = serde_json::from_slice(&encode(
-        &pending(failed, b"{\"object\":\"a.png\"}", b"{\"errorMessage\":\"boom\"}"),
+        &pending(failed, payload, b"{\"errorMessage\":\"boom\"}"),
+        payload,
         "acs:fc:local:10001:services/s.LATEST/functions/f",
     ))
     .expect("JSON");
@@ -53,7 +56,7 @@ fn a_failure_has_the_documented_shape() {
 #[test]
 fn bytes_that_are_no_text_are_base64_and_flagged() {
     let record: Value =
-        serde_json::from_slice(&encode(&pending(Outcome::Succeeded, b"\xff\x00", b"ok"), "arn"))
+        serde_json::from_slice(&encode(&pending(Outcome::Succeeded, b"\xff\x00", b"ok"), b"\xff\x00", "arn"))
             .expect("JSON");
     assert_eq!(record["requestPayload"], "/wA=");
     assert_eq!(record["requestPayloadIsBase64"], true);

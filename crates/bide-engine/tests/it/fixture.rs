@@ -80,7 +80,10 @@ impl Fixture {
         holder: u64,
         options: Options,
     ) -> Self {
-        let executor = FakeExecutor::new(slots, |_, request| script(&request.payload, request.retry_count));
+        let executor = FakeExecutor::new(slots, |_, request| match &request.http {
+            Some(http) => crate::http::script(http, request),
+            None => script(&request.payload, request.retry_count),
+        });
         let dependencies = Dependencies {
             store: seen,
             executor: Arc::new(executor.clone()),
@@ -166,6 +169,7 @@ impl Fixture {
             stateful: true,
             delay: Duration::from_secs(delay),
             payload: Bytes::copy_from_slice(payload.as_bytes()),
+            http: None,
         };
         self.engine.submit(&self.target(function), call).await
     }

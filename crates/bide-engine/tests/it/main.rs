@@ -5,6 +5,7 @@ mod catalog;
 mod destinations;
 mod faults;
 mod fixture;
+mod http;
 mod lifecycle;
 mod stops;
 mod troubled;

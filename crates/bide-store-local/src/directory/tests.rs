@@ -13,10 +13,23 @@ async fn opened_after(change: impl FnOnce(&Tables)) -> Result<(), OpenError> {
 
 #[tokio::test]
 async fn a_format_of_the_future_is_refused_with_advice() {
-    let refused = opened_after(|tables| put_number(tables, meta::FORMAT_KEY, 2).expect("a write")).await;
-    let error = refused.expect_err("format 2 is not known");
-    assert!(matches!(error, OpenError::TooNew { found: 2, known: 1, .. }), "{error:?}");
+    let future = |tables: &Tables| put_numbers(tables, &[(meta::FORMAT_KEY, 3)]).expect("a write");
+    let error = opened_after(future).await.expect_err("format 3 is not known");
+    assert!(matches!(error, OpenError::TooNew { found: 3, known: 2, .. }), "{error:?}");
     assert!(error.to_string().contains("run the version of bide that wrote it"), "{error}");
+}
+
+#[test]
+fn a_directory_of_the_first_format_is_of_the_present_one_once_it_was_started() {
+    let directory = directory();
+    let open = || Directory::open(directory.path(), Missing::Create).expect("the store opens");
+    let format = |opened: &Directory| number(&opened.tables, meta::FORMAT_KEY).expect("a number");
+    put_numbers(&open().tables, &[(meta::FORMAT_KEY, 1)]).expect("a write");
+    let opened = open();
+    assert_eq!(format(&opened), Some(1), "looking at it changes nothing");
+    opened.next_holder().expect("a write");
+    drop(opened);
+    assert_eq!(format(&open()), Some(meta::FORMAT));
 }
 
 #[tokio::test]

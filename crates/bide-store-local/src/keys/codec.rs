@@ -51,6 +51,10 @@ pub(crate) fn decode<'a, T: Deserialize<'a>>(version: u8, bytes: &'a [u8]) -> Re
     }
 }
 
+pub(crate) fn has_version(version: u8, bytes: &[u8]) -> bool {
+    bytes.first() == Some(&version)
+}
+
 /// The bytes after the version byte.
 pub(crate) fn versioned(version: u8, bytes: &[u8]) -> Result<&[u8], Undecodable> {
     match bytes.split_first() {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! key    id (8)
-//! value  version (1), DeliveryV1 as postcard
+//! value  version (2), DeliveryV2 as postcard; or version (1), DeliveryV1
 //! ```
 
 use bide_core::Delivery;
@@ -10,11 +10,13 @@ use bide_types::{InvocationId, Timestamp};
 use fjall::UserValue;
 
 use super::codec::{self, Undecodable};
-use super::mirror::delivery::DeliveryV1;
+use super::mirror::delivery::{DeliveryV1, DeliveryV2};
 
 pub(crate) use super::invocations::{key, parse_key};
 
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
+/// Without the kind of call.
+const FIRST_VERSION: u8 = 1;
 
 /// A destination record and how far its delivery has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +27,13 @@ pub(crate) struct StoredDelivery {
 }
 
 pub(crate) fn encode(stored: &StoredDelivery) -> UserValue {
-    codec::encode(VERSION, &DeliveryV1::from(stored))
+    codec::encode(VERSION, &DeliveryV2::from(stored))
 }
 
 pub(crate) fn decode(id: InvocationId, value: &[u8]) -> Result<StoredDelivery, Undecodable> {
-    codec::decode::<DeliveryV1<'_>>(VERSION, value)?.into_domain(id)
+    if codec::has_version(FIRST_VERSION, value) {
+        codec::decode::<DeliveryV1<'_>>(FIRST_VERSION, value)?.into_domain(id)
+    } else {
+        codec::decode::<DeliveryV2<'_>>(VERSION, value)?.into_domain(id)
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use bide_core::{Command, Enqueue, Epoch, Policy, PolicyTable, Run};
+use bide_core::{CallKind, Command, Enqueue, Epoch, Policy, PolicyTable, Run};
 use bide_store::{Batch, Claim, Claimed, Store as _, StoreError, Submission, SubmitReply, Transition};
 use bide_store_local::{FaultHook, HeadLimits, LocalStore, Options, Step, verify};
 use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
@@ -78,6 +78,7 @@ pub(crate) fn plain(number: u64) -> Submission {
         function: FUNCTION,
         qualifier: Qualifier::latest(),
         request_id: RequestId::new("request").expect("a valid id"),
+        kind: CallKind::Event,
         task: None,
         delay: Duration::ZERO,
         hops: 0,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use bide_core::{Command, Delivery, DestinationStatus, Failure, FunctionError, Outcome, Policy, Run, Slot};
+use bide_core::{
+    CallKind, Command, Delivery, DestinationStatus, Failure, FunctionError, Outcome, Policy, Run, Slot,
+};
 use bide_types::{InvocationId, Qualifier, RequestId};
 
 use super::Subject;
@@ -42,6 +44,7 @@ pub async fn a_success_leaves_a_record_with_event_and_result(subject: impl Subje
             function: FUNCTION,
             qualifier: Qualifier::latest(),
             request_id: RequestId::new("request").expect("a valid request id"),
+            kind: CallKind::Event,
             accepted_at: at(0),
             slot: Slot::Success,
             target: "on-success".to_owned(),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bide_core::{
-    Command, Enqueue, Epoch, Failure, FunctionError, LeaseHolder, Ledger, Policy, PolicyTable, Run, Status,
+    CallKind, Command, Enqueue, Epoch, Failure, FunctionError, LeaseHolder, Ledger, Policy, PolicyTable, Run,
+    Status,
 };
 use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
 use bytes::Bytes;
@@ -36,6 +37,7 @@ pub(super) fn plain() -> Submission {
         function: FUNCTION,
         qualifier: Qualifier::latest(),
         request_id: RequestId::new("request").expect("a valid request id"),
+        kind: CallKind::Event,
         task: None,
         delay: Duration::ZERO,
         hops: 0,
@@ -47,6 +49,13 @@ pub(super) fn task(id: &str) -> Submission {
     let mut submission = plain();
     submission.enqueue.task = Some(task_id(id));
     submission.payload = Bytes::from(format!("event of {id}"));
+    submission
+}
+
+/// A task whose payload is an HTTP call.
+pub(super) fn http_task(id: &str) -> Submission {
+    let mut submission = task(id);
+    submission.enqueue.kind = CallKind::Http;
     submission
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use bide_core::{Bucket, Epoch, Mode, Rejected, Status};
+use bide_core::{Bucket, CallKind, Epoch, Mode, Rejected, Status};
 use bide_types::InvocationId;
 
 use super::Subject;
 use super::driver::{
-    Driver, FUNCTION, HOLDER, OTHER_FUNCTION, all_tasks, at, every_page, fail, of, plain, start, succeed,
-    task, with_destinations,
+    Driver, FUNCTION, HOLDER, OTHER_FUNCTION, all_tasks, at, every_page, fail, http_task, of, plain, start,
+    succeed, task, with_destinations,
 };
 use super::reads::reads;
 use crate::batch::{Batch, DeliveryOutcome, StopReply, SubmitReply, TransitionReply};
@@ -53,6 +53,29 @@ pub async fn a_task_goes_from_submission_to_success(subject: impl Subject) {
     );
     let ledger = driver.ledger().await;
     assert_eq!((ledger.accepted, ledger.get(Bucket::Succeeded), ledger.open()), (1, 1, 0));
+}
+
+pub async fn what_the_payload_is_stays_known_to_the_end(subject: impl Subject) {
+    let mut driver = Driver::new(subject);
+    driver.use_policy(with_destinations());
+    driver.submit_all(at(0), vec![http_task("http"), task("event")]).await;
+    let driver = driver.reopen().await;
+    let kind =
+        async |driver: &Driver<_>, id: &str| driver.task(id).await.expect("it is known").invocation.kind;
+    assert_eq!(kind(&driver, "http").await, CallKind::Http);
+    let claimed = driver.claim(at(1), 2).await.claimed;
+    let kinds: Vec<_> = claimed.iter().map(|claimed| claimed.invocation.kind).collect();
+    assert_eq!(kinds, [CallKind::Http, CallKind::Event]);
+    for claimed in claimed {
+        let (id, epoch) = (claimed.invocation.id, claimed.invocation.epoch);
+        driver.apply(at(2), id, start(epoch), None).await;
+        driver.apply(at(3), id, succeed(epoch), None).await;
+    }
+    let driver = driver.reopen().await;
+    let kinds: Vec<_> =
+        driver.pending_deliveries().await.iter().map(|pending| pending.delivery.kind).collect();
+    assert_eq!(kinds, [CallKind::Http, CallKind::Event]);
+    assert_eq!(kind(&driver, "http").await, CallKind::Http);
 }
 
 pub async fn a_failed_attempt_is_retried_when_due(subject: impl Subject) {

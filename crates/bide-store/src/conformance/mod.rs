@@ -55,6 +55,7 @@ macro_rules! conformance {
         $crate::conformance! { @checks $make;
             lifecycle {
                 a_task_goes_from_submission_to_success
+                what_the_payload_is_stays_known_to_the_end
                 a_failed_attempt_is_retried_when_due
                 a_task_id_is_taken_once_per_function
                 a_plain_record_goes_when_it_settles

@@ -26,3 +26,20 @@ fn the_error_names_the_field_and_shows_a_bounded_part_of_the_text() {
     assert!(error.starts_with("service name '999"), "{error}");
     assert!(error.len() < 400);
 }
+
+#[test]
+fn a_domain_is_a_host_name_in_lower_case() {
+    for good in ["a", "a.b", "1a.b2", "a-b.c", "xn--bcher-kva.example"] {
+        assert_eq!(DomainName::new(&good.to_uppercase()).expect("valid").as_str(), good);
+    }
+    let (label, long) = ("a".repeat(64), "a.".repeat(130));
+    for bad in [
+        "", ".", "a.", ".a", "a..b", "-a.b", "a-.b", "a_b", "a b", "1.2.3.4", "a.1", "::1", "a:80", &label,
+        &long,
+    ] {
+        assert!(DomainName::new(bad).is_err(), "{bad}");
+    }
+    let (parent, child) = (DomainName::new("b.c").expect("valid"), DomainName::new("a.b.c").expect("valid"));
+    assert_eq!((child.below(&parent), parent.below(&child), parent.below(&parent)), (Some("a"), None, None));
+    assert_eq!(DomainName::new("ab.c").expect("valid").below(&parent), None);
+}

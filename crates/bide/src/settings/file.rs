@@ -16,6 +16,9 @@ pub(super) struct File {
     pub(super) listen: Option<String>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) region: Option<String>,
+    pub(super) http_domain: Option<String>,
+    #[serde(default)]
+    pub(super) api_hosts: Vec<String>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) log_filter: Option<String>,
     pub(super) drain_timeout_seconds: Option<u64>,

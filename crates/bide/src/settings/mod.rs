@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bide_api::Domains;
 use bide_api::auth::Credential;
+use bide_types::DomainName;
 use clap::Args;
 
 use crate::logging::LogFormat;
@@ -42,6 +44,12 @@ pub(crate) struct Flags {
     /// Region in resource names [default: local]
     #[arg(long, env = "BIDE_REGION")]
     pub(crate) region: Option<String>,
+    /// Domain below which every function with an HTTP trigger has a subdomain [default: none]
+    #[arg(long, env = "BIDE_HTTP_DOMAIN")]
+    pub(crate) http_domain: Option<String>,
+    /// Names by which the API is reached, so that none becomes a custom domain; separated by commas
+    #[arg(long = "api-host", env = "BIDE_API_HOSTS", value_delimiter = ',')]
+    pub(crate) api_hosts: Vec<String>,
     /// Form of the log
     #[arg(long, env = "BIDE_LOG_FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
@@ -83,6 +91,7 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) data_dir: PathBuf,
     pub(crate) region: String,
+    pub(crate) domains: Domains,
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: String,
     pub(crate) drain_timeout: Duration,
@@ -125,6 +134,8 @@ impl Settings {
                 directory.display()
             );
         }
+        let api_hosts = if flags.api_hosts.is_empty() { file.api_hosts } else { flags.api_hosts };
+        let domains = domains(flags.http_domain.or(file.http_domain), &api_hosts)?;
         let seconds = |value: Option<u64>| value.map(Duration::from_secs);
         Ok(Self {
             listen: listen
@@ -132,6 +143,7 @@ impl Settings {
                 .with_context(|| format!("listen address '{listen}' is not of the form IP:PORT"))?,
             data_dir: flags.data_dir.or(file.data_dir).unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
             region,
+            domains,
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             log_filter: flags.log_filter.or(file.log_filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
             drain_timeout: seconds(flags.drain_timeout_seconds.or(file.drain_timeout_seconds))
@@ -147,6 +159,20 @@ impl Settings {
             credentials,
         })
     }
+}
+
+fn domains(http_domain: Option<String>, api_hosts: &[String]) -> anyhow::Result<Domains> {
+    let http_domain = http_domain.as_deref().map(DomainName::new).transpose().context("http_domain")?;
+    let api_hosts: Vec<DomainName> =
+        api_hosts.iter().map(|host| DomainName::new(host)).collect::<Result<_, _>>().context("api_hosts")?;
+    if let Some(domain) = &http_domain {
+        let hidden = api_hosts.iter().find(|host| host.below(domain).is_some());
+        anyhow::ensure!(
+            hidden.is_none(),
+            "api_hosts: the API cannot be reached below http_domain '{domain}', where functions have their names"
+        );
+    }
+    Ok(Domains { http_domain, api_hosts })
 }
 
 #[cfg(test)]

@@ -31,6 +31,22 @@ fn an_unknown_key_is_an_error_that_names_it() {
 }
 
 #[test]
+fn domains_are_names_and_the_api_is_not_hidden_among_functions() {
+    let settings =
+        resolve_file("http_domain = \"FC.localhost\"\napi_hosts = [\"api.example.com\"]\n").expect("valid");
+    assert_eq!(settings.domains.http_domain.expect("set").as_str(), "fc.localhost");
+    assert_eq!(settings.domains.api_hosts[0].as_str(), "api.example.com");
+    for wrong in [
+        "http_domain = \"10.0.0.1\"",
+        "http_domain = \"fc.localhost:8700\"",
+        "api_hosts = [\"a b\"]",
+        "http_domain = \"x.y\"\napi_hosts = [\"api.x.y\"]",
+    ] {
+        assert!(resolve_file(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn a_generated_pair_is_kept_private_and_found_again() {
     let dir = tempfile::tempdir().expect("a directory");
     assert!(stored(dir.path(), None).expect("readable").is_none());

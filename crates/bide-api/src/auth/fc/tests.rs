@@ -3,7 +3,7 @@ use bide_types::{AccountId, ErrorCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::super::{Secret, authenticate};
+use super::super::{Secret, authenticate, authenticate_http};
 use super::*;
 
 /// What stays as it is in a path of a test request.
@@ -103,7 +103,9 @@ fn every_published_vector_is_reproduced() {
         let (method, target) = (vector.method.parse().expect("a method"), vector.target());
         let headers = header_map(&vector.headers);
         let mut text = Vec::new();
-        string_to_sign(&method, &target, &headers, &mut |bytes| text.extend_from_slice(bytes));
+        let http = Resource::Http(ItemOrder::Sorted);
+        let resource = if vector.query.is_some() { http } else { Resource::Api };
+        string_to_sign(&method, &target, &headers, resource, &mut |bytes| text.extend_from_slice(bytes));
         assert_eq!(String::from_utf8_lossy(&text), vector.string_to_sign, "{}", vector.name);
         assert_eq!(sign(&credential(), &method, &target, &headers), vector.authorization, "{}", vector.name);
     }
@@ -119,6 +121,8 @@ fn every_captured_request_of_the_official_clients_is_accepted() {
         let mut parts = parts(&request.method, &request.target, &[]);
         parts.headers = header_map(&request.headers);
         let now = parse_date(&parts.headers["date"]).expect("a date");
+        let http = request.target.starts_with(HTTP_TRIGGER_PATH);
+        let authenticate = if http { authenticate_http } else { authenticate };
         let outcome = authenticate(&credentials, &parts, now);
         assert!(outcome.is_ok(), "{} {} {}: {outcome:?}", request.client, request.method, request.target);
     }
@@ -191,6 +195,26 @@ fn a_change_of_anything_signed_is_noticed() {
     let mut bad = good;
     bad.uri = "/2016-08-15/services/s/functions/g/invocations".parse().expect("a path");
     assert_eq!(refusal(&bad, now), ErrorCode::SignatureNotMatch);
+}
+
+#[test]
+fn an_http_call_is_signed_with_its_query_in_either_order() {
+    let now = time(NOW);
+    let target = "/any/path?x=1&a=2";
+    for (signed_target, accepted) in
+        [(target, true), ("/any/path?a=2&x=1", true), ("/any/path", false), ("/any/path?x=2&a=1", false)]
+    {
+        for order in [ItemOrder::Sorted, ItemOrder::AsReceived] {
+            let mut parts = parts("GET", target, &[("date", NOW)]);
+            let resource = Resource::Http(order);
+            let value = authorization(&credential(), &parts.method, signed_target, &parts.headers, resource);
+            parts.headers.insert("authorization", value);
+            let credentials = credentials();
+            let outcome = authenticate_http(&credentials, &parts, now);
+            assert_eq!(outcome.is_ok(), accepted, "{signed_target} {order:?}");
+            assert!(authenticate(&credentials, &parts, now).is_err(), "no call of the API");
+        }
+    }
 }
 
 #[test]

@@ -24,6 +24,12 @@ fn without_a_delay_it_is_due_at_once_and_in_line() {
 }
 
 #[test]
+fn what_the_payload_is_stays_with_the_invocation() {
+    let http = enqueue(Enqueue { kind: CallKind::Http, ..request() }, InvocationId::new(9), at(0));
+    assert_eq!((http.kind, enqueued().kind), (CallKind::Http, CallKind::Event));
+}
+
+#[test]
 fn a_task_begins_its_timeline_and_a_plain_invocation_has_none() {
     let Mode::Task { timeline, .. } = enqueued().mode else { panic!("a task") };
     assert_eq!(timeline.len(), 1);

@@ -1,6 +1,6 @@
 //! The stored form of a destination record.
 
-use bide_core::Delivery;
+use bide_core::{CallKind, Delivery};
 use bide_types::{FunctionId, InvocationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,28 @@ pub(crate) struct DeliveryV1<'a> {
     outcome: OutcomeV1<'a>,
     invoke_count: u32,
     hops: u8,
+}
+
+/// Version 1 knew events only.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DeliveryV2<'a> {
+    #[serde(borrow)]
+    first: DeliveryV1<'a>,
+    kind: u8,
+}
+
+impl<'a> From<&'a StoredDelivery> for DeliveryV2<'a> {
+    fn from(stored: &'a StoredDelivery) -> Self {
+        Self { first: DeliveryV1::from(stored), kind: numbers::kind(stored.delivery.kind) }
+    }
+}
+
+impl DeliveryV2<'_> {
+    pub(crate) fn into_domain(self, id: InvocationId) -> Result<StoredDelivery, Undecodable> {
+        let mut stored = self.first.into_domain(id)?;
+        stored.delivery.kind = numbers::to_kind(self.kind)?;
+        Ok(stored)
+    }
 }
 
 impl<'a> From<&'a StoredDelivery> for DeliveryV1<'a> {
@@ -51,6 +73,7 @@ impl DeliveryV1<'_> {
             function: FunctionId::new(self.function),
             qualifier: super::invocation::text(self.qualifier)?,
             request_id: super::invocation::text(self.request_id)?,
+            kind: CallKind::Event,
             accepted_at: Timestamp::from_micros(self.accepted_at),
             slot: numbers::to_slot(self.slot)?,
             target: self.target.to_owned(),

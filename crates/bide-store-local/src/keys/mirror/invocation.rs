@@ -3,7 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use bide_core::{Epoch, Event, Invocation, Lease, LeaseHolder, Mode, Policy, Refusals, Settlement, State};
+use bide_core::{
+    CallKind, Epoch, Event, Invocation, Lease, LeaseHolder, Mode, Policy, Refusals, Settlement, State,
+};
 use bide_types::{FunctionId, InvocationId, NameError, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,14 @@ pub(crate) struct InvocationV1<'a> {
     policy: Option<PolicyV1<'a>>,
     state: StateV1<'a>,
     destination: u8,
+}
+
+/// Version 1 knew events only.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct InvocationV2<'a> {
+    #[serde(borrow)]
+    first: InvocationV1<'a>,
+    kind: u8,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,6 +161,7 @@ impl InvocationV1<'_> {
             function: FunctionId::new(self.function),
             qualifier: text(self.qualifier)?,
             request_id: text(self.request_id)?,
+            kind: CallKind::Event,
             mode: self.mode.into_domain()?,
             accepted_at: Timestamp::from_micros(self.accepted_at),
             not_before: Timestamp::from_micros(self.not_before),
@@ -166,6 +177,19 @@ impl InvocationV1<'_> {
             state: self.state.into_domain()?,
             destination: numbers::to_destination(self.destination)?,
         })
+    }
+}
+
+impl<'a> From<&'a Invocation> for InvocationV2<'a> {
+    fn from(invocation: &'a Invocation) -> Self {
+        Self { first: InvocationV1::from(invocation), kind: numbers::kind(invocation.kind) }
+    }
+}
+
+impl InvocationV2<'_> {
+    pub(crate) fn into_domain(self, id: InvocationId) -> Result<Invocation, Undecodable> {
+        let kind = numbers::to_kind(self.kind)?;
+        Ok(Invocation { kind, ..self.first.into_domain(id)? })
     }
 }
 

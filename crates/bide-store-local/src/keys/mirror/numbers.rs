@@ -1,6 +1,6 @@
 //! Numbers of the plain enums. A number is given once and never used again.
 
-use bide_core::{DestinationStatus, FunctionError, Slot, Status};
+use bide_core::{CallKind, DestinationStatus, FunctionError, Slot, Status};
 
 use crate::keys::codec::Undecodable;
 
@@ -45,6 +45,7 @@ numbers!(
     Delivered = 3,
     Failed = 4,
 );
+numbers!(kind, to_kind, CallKind, "kind of call", Event = 1, Http = 2,);
 numbers!(slot, to_slot, Slot, "destination slot", Success = 1, Failure = 2,);
 numbers!(
     function_error,

@@ -1,7 +1,8 @@
-//! The bytes on disk, held in `testdata/v1/`: one line per entry, key and value in hexadecimal.
+//! The bytes on disk, held in `testdata/`: one line per entry, key and value in hexadecimal; one directory per version.
+//! Layouts of older versions are read only.
 //!
 //! A difference means that data written by an earlier build may no longer be read: then a layout needs a new version
-//! beside the old one, and a new directory of golden files. Only for a new sample: `BIDE_GOLDEN=write cargo test -p
+//! beside the old one, and golden files in its directory. Only for a new sample: `BIDE_GOLDEN=write cargo test -p
 //! bide-store-local golden`.
 
 use std::fs;
@@ -55,7 +56,7 @@ fn entries_of(space: Space) -> Vec<Entry> {
             .map(|status| own(&task_status::key(FunctionId::new(1), *status, id), &[]))
             .collect(),
         Space::Queue | Space::Leases | Space::TaskIds | Space::Tasks | Space::Settled => {
-            samples::invocations()
+            samples::first_invocations()
                 .iter()
                 .flat_map(entries)
                 .filter(|entry| entry.space() == space)
@@ -65,8 +66,17 @@ fn entries_of(space: Space) -> Vec<Entry> {
     }
 }
 
-fn path(space: Space) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/v1/{}.txt", space.name()))
+/// The version that is written.
+fn version(space: Space) -> u8 {
+    match space {
+        Space::Invocations => invocations::VERSION,
+        Space::Deliveries => deliveries::VERSION,
+        _ => 1,
+    }
+}
+
+fn path(space: Space, version: u8) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/v{version}/{}.txt", space.name()))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -84,9 +94,10 @@ fn every_layout_is_as_in_its_golden_file() {
         let lines =
             entries_of(space).iter().map(|(key, value)| format!("{} {}\n", hex(key), hex(value))).collect();
         if std::env::var_os("BIDE_GOLDEN").is_some() {
-            fs::write(path(space), &lines).expect("a golden file can be written");
+            fs::write(path(space, version(space)), &lines).expect("a golden file can be written");
         }
-        let golden = fs::read_to_string(path(space)).expect("every keyspace has a golden file");
+        let golden =
+            fs::read_to_string(path(space, version(space))).expect("every keyspace has a golden file");
         assert!(!golden.is_empty(), "{} has samples", space.name());
         let found: String = lines;
         assert_eq!(golden, found, "{} is written as before", space.name());
@@ -94,23 +105,33 @@ fn every_layout_is_as_in_its_golden_file() {
 }
 
 fn golden(space: Space) -> Vec<Entry> {
-    let text = fs::read_to_string(path(space)).expect("every keyspace has a golden file");
+    golden_of(space, version(space))
+}
+
+fn golden_of(space: Space, version: u8) -> Vec<Entry> {
+    let text = fs::read_to_string(path(space, version)).expect("every keyspace has a golden file");
     let entry = |line: &str| line.split_once(' ').map(|(key, value)| (unhex(key), unhex(value)));
     text.lines().map(|line| entry(line).expect("key and value")).collect()
 }
 
 #[test]
 fn the_records_of_the_golden_files_are_read() {
-    let found = golden(Space::Invocations).into_iter().map(|(key, value)| {
-        let id = invocations::parse_key(&key).expect("a key");
-        invocations::decode(id, &value).expect("a record")
-    });
-    assert_eq!(found.collect::<Vec<_>>(), samples::invocations());
-    let found = golden(Space::Deliveries).into_iter().map(|(key, value)| {
-        let id = deliveries::parse_key(&key).expect("a key");
-        deliveries::decode(id, &value).expect("a record")
-    });
-    assert_eq!(found.collect::<Vec<_>>(), samples::deliveries());
+    let records = [(1, samples::first_invocations()), (2, samples::invocations())];
+    for (version, expected) in records {
+        let found = golden_of(Space::Invocations, version).into_iter().map(|(key, value)| {
+            let id = invocations::parse_key(&key).expect("a key");
+            invocations::decode(id, &value).expect("a record")
+        });
+        assert_eq!(found.collect::<Vec<_>>(), expected, "version {version}");
+    }
+    let records = [(1, samples::first_deliveries()), (2, samples::deliveries())];
+    for (version, expected) in records {
+        let found = golden_of(Space::Deliveries, version).into_iter().map(|(key, value)| {
+            let id = deliveries::parse_key(&key).expect("a key");
+            deliveries::decode(id, &value).expect("a record")
+        });
+        assert_eq!(found.collect::<Vec<_>>(), expected, "version {version}");
+    }
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bide_core::{
-    Delivery, DestinationStatus, Epoch, Event, Failure, FunctionError, Invocation, Lease, LeaseHolder, Mode,
-    Outcome, Policy, Refusals, Settlement, Slot, State, Status,
+    CallKind, Delivery, DestinationStatus, Epoch, Event, Failure, FunctionError, Invocation, Lease,
+    LeaseHolder, Mode, Outcome, Policy, Refusals, Settlement, Slot, State, Status,
 };
 use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
 
@@ -28,6 +28,7 @@ fn plain(number: u64, state: State) -> Invocation {
         function: FunctionId::new(1),
         qualifier: Qualifier::latest(),
         request_id: RequestId::new("1f0e9a3c-0000-4000-8000-000000000001").expect("a valid id"),
+        kind: CallKind::Event,
         mode: Mode::Plain,
         accepted_at: at(0),
         not_before: at(2000),
@@ -80,7 +81,8 @@ fn settled(number: u64, outcome: Outcome, destination: DestinationStatus) -> Inv
     task(number, State::Settled(settlement), destination)
 }
 
-pub(super) fn invocations() -> Vec<Invocation> {
+/// What the first version could say.
+pub(super) fn first_invocations() -> Vec<Invocation> {
     use DestinationStatus as Destination;
     let failed = |failure| Outcome::Failed { failure };
     vec![
@@ -108,16 +110,33 @@ pub(super) fn invocations() -> Vec<Invocation> {
     ]
 }
 
+pub(super) fn invocations() -> Vec<Invocation> {
+    let http = |invocation| Invocation { kind: CallKind::Http, ..invocation };
+    let added =
+        [http(plain(18, State::Enqueued)), http(settled(19, Outcome::Succeeded, DestinationStatus::Pending))];
+    first_invocations().into_iter().chain(added).collect()
+}
+
+/// What the first version could say.
+pub(super) fn first_deliveries() -> Vec<StoredDelivery> {
+    let mut all = deliveries();
+    all.truncate(2);
+    all
+}
+
 pub(super) fn deliveries() -> Vec<StoredDelivery> {
-    [Slot::Success, Slot::Failure]
+    let invocations = invocations();
+    let http = invocations.iter().find(|invocation| invocation.kind == CallKind::Http).cloned();
+    [Slot::Success, Slot::Failure, Slot::Success]
         .into_iter()
-        .zip(invocations())
+        .zip(invocations.into_iter().take(2).chain(http))
         .map(|(slot, invocation)| StoredDelivery {
             delivery: Delivery {
                 invocation: invocation.id,
                 function: invocation.function,
                 qualifier: invocation.qualifier,
                 request_id: invocation.request_id,
+                kind: invocation.kind,
                 accepted_at: invocation.accepted_at,
                 slot,
                 target: "acs:fc:::services/s/functions/good".to_owned(),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bide_core::{
-    Delivery, DestinationStatus, Epoch, Event, Failure, FunctionError, Invocation, Lease, LeaseHolder, Mode,
-    Outcome, Policy, Refusals, Settlement, Slot, State, Status,
+    CallKind, Delivery, DestinationStatus, Epoch, Event, Failure, FunctionError, Invocation, Lease,
+    LeaseHolder, Mode, Outcome, Policy, Refusals, Settlement, Slot, State, Status,
 };
 use bide_store::planner::QueuePosition;
 use bide_store::{ControlKey, ControlObject, LeaseRef};
@@ -127,6 +127,10 @@ fn request_id() -> impl Strategy<Value = RequestId> {
     "[0-9a-f]{1,36}".prop_map(|text| RequestId::new(&text).expect("a valid id"))
 }
 
+fn kind() -> impl Strategy<Value = CallKind> {
+    prop::sample::select(vec![CallKind::Event, CallKind::Http])
+}
+
 pub(super) fn invocation() -> impl Strategy<Value = Invocation> {
     let destination = prop::sample::select(vec![
         DestinationStatus::None,
@@ -136,7 +140,7 @@ pub(super) fn invocation() -> impl Strategy<Value = Invocation> {
     ]);
     let refusals =
         prop::option::of((moment(), any::<u32>()).prop_map(|(since, count)| Refusals { since, count }));
-    let identity = (any::<u64>(), any::<u64>(), qualifier(), request_id(), mode());
+    let identity = (any::<u64>(), any::<u64>(), qualifier(), request_id(), mode(), kind());
     let times = (moment(), moment());
     let counts = (any::<u8>(), any::<u64>(), any::<u32>(), any::<u32>());
     let rest = (refusals, prop::option::of(policy()), state(), destination);
@@ -145,6 +149,7 @@ pub(super) fn invocation() -> impl Strategy<Value = Invocation> {
         function: FunctionId::new(identity.1),
         qualifier: identity.2,
         request_id: identity.3,
+        kind: identity.5,
         mode: identity.4,
         accepted_at: times.0,
         not_before: times.1,
@@ -161,7 +166,7 @@ pub(super) fn invocation() -> impl Strategy<Value = Invocation> {
 
 pub(super) fn delivery() -> impl Strategy<Value = StoredDelivery> {
     let slot = prop::sample::select(vec![Slot::Success, Slot::Failure]);
-    let identity = (any::<u64>(), any::<u64>(), qualifier(), request_id());
+    let identity = (any::<u64>(), any::<u64>(), qualifier(), request_id(), kind());
     let rest = (moment(), slot, ".{0,30}", outcome(), any::<u32>(), any::<u8>());
     (identity, rest, any::<u32>(), moment()).prop_map(|(identity, rest, attempts, due)| StoredDelivery {
         delivery: Delivery {
@@ -169,6 +174,7 @@ pub(super) fn delivery() -> impl Strategy<Value = StoredDelivery> {
             function: FunctionId::new(identity.1),
             qualifier: identity.2,
             request_id: identity.3,
+            kind: identity.4,
             accepted_at: rest.0,
             slot: rest.1,
             target: rest.2,

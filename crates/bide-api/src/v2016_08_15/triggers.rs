@@ -1,0 +1,289 @@
+//! Triggers: create, get, update, delete, list.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use axum::http::Response;
+use bide_engine::{Target, Versioned, subdomain};
+use bide_types::resource::{Function, HttpAuth, HttpFormat, HttpMethod, HttpTrigger, Trigger, TriggerConfig};
+use bide_types::{Qualifier, TriggerName, limits};
+use serde::Serialize;
+
+use super::{Answer, SETTINGS_BODY_BYTES_MAX, listing};
+use crate::edge::Call;
+use crate::error::ApiError;
+use crate::fields::Fields;
+use crate::query::Query;
+use crate::reply;
+
+/// Types of the service that bide knows of and does not have.
+const ABSENT_TYPES: [&str; 7] =
+    ["timer", "oss", "log", "tablestore", "cdn_events", "mns_topic", "eventbridge"];
+const ARN_CHARS_MAX: usize = 512;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TriggerBody<'a> {
+    trigger_id: &'a str,
+    trigger_name: &'a str,
+    description: &'a str,
+    trigger_type: &'static str,
+    trigger_config: ConfigBody<'a>,
+    qualifier: &'a str,
+    source_arn: &'a str,
+    invocation_role: &'a str,
+    #[serde(flatten)]
+    addresses: Addresses,
+    created_time: String,
+    last_modified_time: String,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ConfigBody<'a> {
+    #[serde(rename_all = "camelCase")]
+    Http {
+        auth_type: &'static str,
+        methods: &'a BTreeSet<HttpMethod>,
+        #[serde(rename = "disableURLInternet")]
+        disable_url_internet: bool,
+        /// bide's own: see docs/compatibility.md.
+        payload_format: &'static str,
+    },
+}
+
+/// Where an HTTP trigger can be called. bide has one network, so both addresses are the same.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Addresses {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain_name: Option<String>,
+    url_internet: String,
+    url_intranet: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TriggerList<'a> {
+    triggers: Vec<TriggerBody<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+impl<'a> TriggerBody<'a> {
+    fn new(call: &Call<'_>, function: &Function, trigger: &'a Trigger) -> Self {
+        let TriggerConfig::Http(config) = &trigger.config;
+        Self {
+            trigger_id: &trigger.id,
+            trigger_name: trigger.name.as_str(),
+            description: &trigger.description,
+            trigger_type: trigger.config.type_name(),
+            trigger_config: ConfigBody::Http {
+                auth_type: match config.auth {
+                    HttpAuth::Anonymous => "anonymous",
+                    HttpAuth::Function => "function",
+                },
+                methods: &config.methods,
+                disable_url_internet: config.own_addresses_disabled,
+                payload_format: match config.format {
+                    HttpFormat::Handler => "handler",
+                    HttpFormat::Event => "event",
+                },
+            },
+            qualifier: trigger.qualifier.as_str(),
+            source_arn: &trigger.source_arn,
+            invocation_role: &trigger.invocation_role,
+            addresses: addresses(call, function, &trigger.qualifier, config),
+            created_time: trigger.created_at.to_rfc3339(),
+            last_modified_time: trigger.modified_at.to_rfc3339(),
+        }
+    }
+}
+
+pub(super) async fn create(mut call: Call<'_>, service: &str, function: &str) -> Answer {
+    let body = call.read_body(SETTINGS_BODY_BYTES_MAX).await?;
+    let mut fields = Fields::parse(&body.bytes)?;
+    let name = fields.text("triggerName")?.ok_or_else(|| Fields::required("triggerName"))?;
+    let kind = fields.text("triggerType")?.ok_or_else(|| Fields::required("triggerType"))?;
+    let config = read_config(&kind, &mut fields, None)?.ok_or_else(|| Fields::required("triggerConfig"))?;
+    let now = call.state.clock.now();
+    let target = target(&call, service, function)?;
+    let mut trigger = Trigger {
+        id: bide_env::request_id(&*call.state.entropy).as_str().to_owned(),
+        function: target.function().id,
+        name: TriggerName::new(&name)?,
+        description: String::new(),
+        qualifier: Qualifier::latest(),
+        source_arn: fields.text_up_to("sourceArn", ARN_CHARS_MAX)?.unwrap_or_default(),
+        invocation_role: String::new(),
+        config,
+        created_at: now,
+        modified_at: now,
+    };
+    apply(&mut fields, &mut trigger)?;
+    check_qualifier(&call, &target, &trigger)?;
+    let created = call.state.engine.create_trigger(&target, trigger).await?;
+    Ok(answer(&call, target.function(), &created))
+}
+
+pub(super) async fn get(call: Call<'_>, service: &str, function: &str, name: &str) -> Answer {
+    let target = target(&call, service, function)?;
+    let trigger = call.state.engine.trigger(call.account(), service, function, name)?;
+    Ok(answer(&call, target.function(), &trigger))
+}
+
+pub(super) async fn update(mut call: Call<'_>, service: &str, function: &str, name: &str) -> Answer {
+    let current = call.state.engine.trigger(call.account(), service, function, name)?;
+    reply::check_if_match(&call.head.headers, &*current.value)?;
+    let body = call.read_body(SETTINGS_BODY_BYTES_MAX).await?;
+    let mut fields = Fields::parse(&body.bytes)?;
+    let mut trigger = current.value.as_ref().clone();
+    let kind = trigger.config.type_name();
+    if let Some(config) = read_config(kind, &mut fields, Some(&trigger.config))? {
+        trigger.config = config;
+    }
+    apply(&mut fields, &mut trigger)?;
+    let target = target(&call, service, function)?;
+    check_qualifier(&call, &target, &trigger)?;
+    let changed = call.state.engine.replace_trigger(&target, trigger, Some(current.revision)).await?;
+    Ok(answer(&call, target.function(), &changed))
+}
+
+pub(super) async fn delete(call: Call<'_>, service: &str, function: &str, name: &str) -> Answer {
+    let current = call.state.engine.trigger(call.account(), service, function, name)?;
+    reply::check_if_match(&call.head.headers, &*current.value)?;
+    let revision = Some(current.revision);
+    call.state.engine.delete_trigger(call.account(), service, function, name, revision).await?;
+    Ok(reply::no_content())
+}
+
+pub(super) async fn list(call: Call<'_>, service: &str, function: &str) -> Answer {
+    let listing = listing(&Query::parse(call.head.uri.query())?)?;
+    let target = target(&call, service, function)?;
+    let (triggers, next_token) = call.state.engine.triggers(call.account(), service, function, &listing)?;
+    let triggers =
+        triggers.iter().map(|trigger| TriggerBody::new(&call, target.function(), &trigger.value)).collect();
+    Ok(reply::json(&TriggerList { triggers, next_token }))
+}
+
+fn target(call: &Call<'_>, service: &str, function: &str) -> Result<Target, ApiError> {
+    Ok(call.state.engine.resolve(call.account(), service, function, &Qualifier::latest())?)
+}
+
+/// The entity tag is that of what is stored: the addresses in the body depend on how the caller reached us.
+fn answer(call: &Call<'_>, function: &Function, trigger: &Versioned<Trigger>) -> Response<Body> {
+    reply::json_tagged(&TriggerBody::new(call, function, &trigger.value), &*trigger.value)
+}
+
+/// Changes what the caller says and leaves the rest.
+fn apply(fields: &mut Fields, trigger: &mut Trigger) -> Result<(), ApiError> {
+    if let Some(description) = fields.text_up_to("description", limits::DESCRIPTION_CHARS_MAX)? {
+        trigger.description = description;
+    }
+    if let Some(role) = fields.text_up_to("invocationRole", ARN_CHARS_MAX)? {
+        trigger.invocation_role = role;
+    }
+    if let Some(qualifier) = fields.text("qualifier")?.filter(|qualifier| !qualifier.is_empty()) {
+        trigger.qualifier = Qualifier::new(&qualifier)?;
+    }
+    Ok(())
+}
+
+/// A trigger for a qualifier that does not exist would never fire.
+fn check_qualifier(call: &Call<'_>, target: &Target, trigger: &Trigger) -> Result<(), ApiError> {
+    let function = target.function();
+    let (service, name) = (function.service.as_str(), function.name.as_str());
+    call.state.engine.resolve(call.account(), service, name, &trigger.qualifier)?;
+    Ok(())
+}
+
+/// The `triggerConfig` of a trigger of type `kind`; what it does not say stays as in `current`.
+fn read_config(
+    kind: &str,
+    fields: &mut Fields,
+    current: Option<&TriggerConfig>,
+) -> Result<Option<TriggerConfig>, ApiError> {
+    if kind != "http" {
+        let known = if ABSENT_TYPES.contains(&kind) { "not supported yet" } else { "unknown" };
+        return Err(ApiError::invalid(format!("trigger type '{kind}' is {known}: only http is supported")));
+    }
+    let Some(mut fields) = fields.object_or_text("triggerConfig")? else { return Ok(None) };
+    let current = current.map(|TriggerConfig::Http(config)| config);
+    Ok(Some(TriggerConfig::Http(read_http(&mut fields, current)?)))
+}
+
+fn read_http(fields: &mut Fields, current: Option<&HttpTrigger>) -> Result<HttpTrigger, ApiError> {
+    if fields.text("authConfig")?.is_some_and(|config| !config.is_empty()) {
+        return Err(ApiError::invalid(
+            "field 'triggerConfig.authConfig' is for authType jwt, which is not supported",
+        ));
+    }
+    let auth = match fields.text("authType")?.as_deref() {
+        None => current.map_or(HttpAuth::Function, |current| current.auth),
+        Some("anonymous") => HttpAuth::Anonymous,
+        Some("function") => HttpAuth::Function,
+        Some("jwt") => {
+            return Err(ApiError::invalid(
+                "authType jwt is not supported: use anonymous and check the token in the code",
+            ));
+        }
+        Some(_) => {
+            return Err(ApiError::invalid("field 'triggerConfig.authType' must be anonymous or function"));
+        }
+    };
+    let methods = match read_methods(fields, "methods")? {
+        Some(methods) if methods.is_empty() => {
+            return Err(ApiError::invalid("field 'triggerConfig.methods' is empty"));
+        }
+        Some(methods) => methods,
+        None => current.map(|current| current.methods.clone()).ok_or_else(|| fields.missing("methods"))?,
+    };
+    let format = match fields.text("payloadFormat")?.as_deref() {
+        None => current.map_or(HttpFormat::Handler, |current| current.format),
+        Some("handler") => HttpFormat::Handler,
+        Some("event") => HttpFormat::Event,
+        Some(_) => {
+            return Err(ApiError::invalid("field 'triggerConfig.payloadFormat' must be handler or event"));
+        }
+    };
+    let disabled = fields.flag("disableURLInternet")?;
+    let disabled = disabled.unwrap_or(current.is_some_and(|current| current.own_addresses_disabled));
+    Ok(HttpTrigger { auth, methods, own_addresses_disabled: disabled, format })
+}
+
+/// A list of methods.
+pub(super) fn read_methods(
+    fields: &mut Fields,
+    name: &str,
+) -> Result<Option<BTreeSet<HttpMethod>>, ApiError> {
+    let Some(methods) = fields.texts(name)? else { return Ok(None) };
+    let known = HttpMethod::ALL.map(HttpMethod::as_str).join(", ");
+    let read = methods.iter().map(|method| {
+        let wrong = || ApiError::invalid(format!("method '{method}' is not supported: use {known}"));
+        HttpMethod::parse(method).ok_or_else(wrong)
+    });
+    read.collect::<Result<_, _>>().map(Some)
+}
+
+fn addresses(call: &Call<'_>, function: &Function, qualifier: &Qualifier, config: &HttpTrigger) -> Addresses {
+    let base = call.base_url();
+    let http_domain = call.state.domains.http_domain.as_ref();
+    let domain_name = http_domain.map(|domain| format!("{}.{domain}", subdomain(function, qualifier)));
+    let url = match &domain_name {
+        _ if config.own_addresses_disabled => String::new(),
+        Some(name) => format!("{}/", with_host(&base, name)),
+        None => {
+            let at = if qualifier.is_latest() { String::new() } else { format!(".{qualifier}") };
+            format!("{base}/2016-08-15/proxy/{}{at}/{}/", function.service, function.name)
+        }
+    };
+    Addresses { domain_name, url_internet: url.clone(), url_intranet: url }
+}
+
+/// `base` (a scheme and an authority) with another host name and the same port.
+fn with_host(base: &str, name: &str) -> String {
+    let (scheme, authority) = base.split_once("://").unwrap_or(("http", base));
+    let port =
+        authority.parse::<axum::http::uri::Authority>().ok().and_then(|authority| authority.port_u16());
+    port.map_or_else(|| format!("{scheme}://{name}"), |port| format!("{scheme}://{name}:{port}"))
+}

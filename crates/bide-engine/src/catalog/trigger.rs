@@ -1,0 +1,154 @@
+//! Triggers: create, get, replace, delete, list.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bide_store::{ControlWrite, Expected};
+use bide_types::limits::TRIGGERS_PER_FUNCTION_MAX;
+use bide_types::resource::{HttpTrigger, Trigger, TriggerConfig};
+use bide_types::{AccountId, Qualifier, Timestamp, TriggerName};
+
+use super::stored::{encode, trigger_key};
+use super::{Catalog, Changing, FunctionEntry, Listing, Target, Versioned, expected, page, removal};
+use crate::error::Error;
+
+/// The triggers of a function by name.
+pub(crate) type Triggers = BTreeMap<TriggerName, Versioned<Trigger>>;
+
+impl Target {
+    /// The HTTP trigger of the qualifier, if it has one.
+    pub(crate) fn http_trigger(&self) -> Option<&HttpTrigger> {
+        http_trigger(&self.entry.triggers, &self.qualifier).map(|(_, config)| config)
+    }
+}
+
+impl Catalog {
+    pub(crate) async fn create_trigger(
+        &self,
+        target: &Target,
+        trigger: Trigger,
+    ) -> Result<Versioned<Trigger>, Error> {
+        let changing = self.begin().await;
+        let entry = self.present(target)?;
+        if entry.triggers.contains_key(&trigger.name) {
+            return Err(Error::TriggerExists(format!("trigger '{}' already exists", trigger.name)));
+        }
+        if entry.triggers.len() >= TRIGGERS_PER_FUNCTION_MAX {
+            return Err(Error::LimitExceeded(format!(
+                "a function has at most {TRIGGERS_PER_FUNCTION_MAX} triggers"
+            )));
+        }
+        check_free(&entry, &trigger)?;
+        self.write_trigger(changing, trigger, Expected::Absent).await
+    }
+
+    pub(crate) fn trigger(
+        &self,
+        account: &AccountId,
+        service: &str,
+        function: &str,
+        name: &str,
+    ) -> Result<Versioned<Trigger>, Error> {
+        let view = self.view();
+        let triggers = &view.function(account, service, function)?.triggers;
+        triggers
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Error::TriggerNotFound(format!("trigger '{name}' does not exist")))
+    }
+
+    /// Replaces a trigger; what identifies it stays.
+    pub(crate) async fn replace_trigger(
+        &self,
+        target: &Target,
+        mut trigger: Trigger,
+        revision: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Versioned<Trigger>, Error> {
+        let changing = self.begin().await;
+        let entry = self.present(target)?;
+        let Some(current) = entry.triggers.get(&trigger.name) else { return Err(Error::Conflict) };
+        trigger.id.clone_from(&current.value.id);
+        trigger.created_at = current.value.created_at;
+        trigger.modified_at = now;
+        check_free(&entry, &trigger)?;
+        self.write_trigger(changing, trigger, expected(revision)).await
+    }
+
+    async fn write_trigger(
+        &self,
+        changing: Changing,
+        trigger: Trigger,
+        expected: Expected,
+    ) -> Result<Versioned<Trigger>, Error> {
+        let write = ControlWrite {
+            key: trigger_key(trigger.function, &trigger.name),
+            expected,
+            value: Some(encode(&trigger)),
+        };
+        self.commit(changing, vec![write], |view, revision| {
+            let trigger = Versioned { value: Arc::new(trigger), revision };
+            view.put_trigger(trigger.clone());
+            trigger
+        })
+        .await
+    }
+
+    pub(crate) async fn delete_trigger(
+        &self,
+        account: &AccountId,
+        service: &str,
+        function: &str,
+        name: &str,
+        revision: Option<u64>,
+    ) -> Result<(), Error> {
+        let changing = self.begin().await;
+        let trigger = self.trigger(account, service, function, name)?;
+        if revision.is_some_and(|revision| revision != trigger.revision) {
+            return Err(Error::Conflict);
+        }
+        let write = removal(trigger_key(trigger.value.function, &trigger.value.name), trigger.revision);
+        self.commit(changing, vec![write], move |view, _| {
+            view.remove_trigger(trigger.value.function, &trigger.value.name);
+        })
+        .await
+    }
+
+    pub(crate) fn triggers(
+        &self,
+        account: &AccountId,
+        service: &str,
+        function: &str,
+        listing: &Listing,
+    ) -> Result<(Vec<Versioned<Trigger>>, Option<String>), Error> {
+        let view = self.view();
+        let triggers = &view.function(account, service, function)?.triggers;
+        Ok(page(triggers.iter().map(|(name, trigger)| (name, trigger.clone())), listing))
+    }
+
+    /// The function of a target as it is now, unless it was deleted or made anew meanwhile.
+    fn present(&self, target: &Target) -> Result<Arc<FunctionEntry>, Error> {
+        self.by_id(target.function().id).ok_or(Error::Conflict)
+    }
+}
+
+/// One HTTP trigger per qualifier (FC "HTTP trigger overview").
+fn check_free(entry: &FunctionEntry, trigger: &Trigger) -> Result<(), Error> {
+    let TriggerConfig::Http(_) = trigger.config;
+    match http_trigger(&entry.triggers, &trigger.qualifier) {
+        Some((other, _)) if other.name != trigger.name => Err(Error::TriggerExists(format!(
+            "qualifier '{}' has the HTTP trigger '{}' already, and can have one only",
+            trigger.qualifier, other.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn http_trigger<'a>(triggers: &'a Triggers, qualifier: &Qualifier) -> Option<(&'a Trigger, &'a HttpTrigger)> {
+    triggers.values().find_map(|trigger| match &trigger.value.config {
+        TriggerConfig::Http(config) if trigger.value.qualifier == *qualifier => {
+            Some((trigger.value.as_ref(), config))
+        }
+        TriggerConfig::Http(_) => None,
+    })
+}
