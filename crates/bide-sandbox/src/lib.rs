@@ -18,7 +18,6 @@ mod identity;
 mod init;
 mod launcher;
 mod memory;
-#[allow(dead_code, unused_imports, reason = "until the supervisor calls it")]
 mod network;
 mod plain;
 mod process;

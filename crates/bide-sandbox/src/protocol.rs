@@ -15,6 +15,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::network::Outbound;
 use crate::spec::{Limits, Network};
 
 /// Largest message; a launch carries the command line and the environment.
@@ -33,7 +34,7 @@ pub(crate) enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
     /// The supervisor can make sandboxes. The first message.
-    Ready { privileged: bool },
+    Ready { privileged: bool, outbound: Outbound },
     /// It cannot. The first message, and the last.
     Unable(Fault),
     /// With descriptors of process 1 and of the program's process, and the connector (see [`crate::init`]).
@@ -47,6 +48,10 @@ pub(crate) enum Report {
 /// From process 1 of an instance to the supervisor.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum InitReport {
+    /// There is a way out to be made. With the descriptors of a [`crate::network::Trap`].
+    Trap,
+    /// There is none: this kernel does not allow what it needs. The instance has loopback only.
+    NoWayOut(Fault),
     /// The program runs. With a descriptor of its process.
     Started,
     /// The last message.

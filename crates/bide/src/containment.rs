@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bide_sandbox::{LaunchError, Launcher, ProcessLauncher, Protection, SandboxLauncher};
+use bide_sandbox::{LaunchError, Launcher, Outbound, ProcessLauncher, Protection, SandboxLauncher};
 
 use crate::settings::SandboxMode;
 
@@ -41,6 +41,9 @@ async fn sandbox() -> Result<SandboxLauncher, LaunchError> {
     // Stays the same when the program's file is replaced.
     let launcher = SandboxLauncher::start("/proc/self/exe".into()).await?;
     launcher.probe().await?;
+    if let Outbound::Unavailable(why) = launcher.outbound() {
+        tracing::warn!(why, "outbound network: not available; functions reach loopback only");
+    }
     Ok(launcher)
 }
 

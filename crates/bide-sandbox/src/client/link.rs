@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 use super::room::Room;
 use super::start;
 use crate::protocol::{self, End, Fault, Launch, MESSAGE_BYTES_MAX, Report, Request};
-use crate::{Exit, LaunchError, Process, ProcessHandle};
+use crate::{Exit, LaunchError, Outbound, Process, ProcessHandle};
 
 /// A supervisor that says nothing for so long never will.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -67,8 +67,8 @@ impl Drop for StopOnDrop {
 }
 
 impl Link {
-    /// Starts a supervisor; also says whether it is privileged.
-    pub(super) async fn start(program: &Path) -> Result<(Self, bool), LaunchError> {
+    /// Starts a supervisor; also says whether it is privileged, and how instances get out.
+    pub(super) async fn start(program: &Path) -> Result<(Self, (bool, Outbound)), LaunchError> {
         let failed = |step: &str, source| LaunchError::Sandbox { step: step.to_owned(), source };
         let socket =
             start::supervisor(program).await.map_err(|error| failed("start the supervisor", error))?;
@@ -80,13 +80,13 @@ impl Link {
         let mut buffer = vec![0; MESSAGE_BYTES_MAX];
         let first = tokio::time::timeout(READY_TIMEOUT, shared.receive(&mut buffer)).await;
         let first = first.map_err(|_| failed("wait for the supervisor", io::ErrorKind::TimedOut.into()))?;
-        let privileged = match first.map_err(|error| failed("hear from the supervisor", error))? {
-            Some((Report::Ready { privileged }, _)) => privileged,
+        let found = match first.map_err(|error| failed("hear from the supervisor", error))? {
+            Some((Report::Ready { privileged, outbound }, _)) => (privileged, outbound),
             Some((Report::Unable(fault), _)) => return Err(in_error(fault, String::new())),
             _ => return Err(LaunchError::Closed),
         };
         let reader = tokio::spawn(Arc::clone(&shared).read(buffer));
-        Ok((Self { shared, _reader: Arc::new(StopOnDrop(reader.abort_handle())) }, privileged))
+        Ok((Self { shared, _reader: Arc::new(StopOnDrop(reader.abort_handle())) }, found))
     }
 
     pub(super) fn is_closed(&self) -> bool {

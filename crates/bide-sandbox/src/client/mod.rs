@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use crate::protocol::{Bind, Launch};
-use crate::{Access, LaunchError, LaunchSpec, Launcher, Process, Protections};
+use crate::{Access, LaunchError, LaunchSpec, Launcher, Outbound, Process, Protections};
 use link::Link;
 
 /// Starts every process in a sandbox of its own. Clones share one supervisor.
@@ -32,6 +32,7 @@ struct Shared {
     /// The supervisor; replaced when it is gone.
     link: Mutex<Link>,
     privileged: bool,
+    outbound: Outbound,
 }
 
 impl fmt::Debug for SandboxLauncher {
@@ -48,8 +49,13 @@ impl SandboxLauncher {
     /// [`LaunchError::Sandbox`] when this host does not allow what a sandbox needs. A launch may still fail; see
     /// [`SandboxLauncher::probe`].
     pub async fn start(program: PathBuf) -> Result<Self, LaunchError> {
-        let (link, privileged) = Link::start(&program).await?;
-        Ok(Self { shared: Arc::new(Shared { program, link: Mutex::new(link), privileged }) })
+        let (link, (privileged, outbound)) = Link::start(&program).await?;
+        Ok(Self { shared: Arc::new(Shared { program, link: Mutex::new(link), privileged, outbound }) })
+    }
+
+    /// Whether, and how, instances that ask for it reach other hosts.
+    pub fn outbound(&self) -> &Outbound {
+        &self.shared.outbound
     }
 
     /// Makes a sandbox and runs a shell in it that does nothing.

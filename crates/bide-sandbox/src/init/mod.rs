@@ -20,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socket_with};
 use rustix::process::{Pid, WaitOptions, wait};
 
+use crate::network::Surroundings;
 use crate::protocol::{self, During, Fault, InitReport, Launch};
 use crate::rootfs::Parts;
 use crate::sys;
@@ -36,6 +37,8 @@ pub(crate) struct Room {
     pub(crate) connector: OwnedFd,
     pub(crate) output: OwnedFd,
     pub(crate) control: Option<OwnedFd>,
+    /// What is around it, if it may reach other hosts.
+    pub(crate) surroundings: Option<Surroundings>,
 }
 
 impl Room {

@@ -2,6 +2,9 @@
 //!
 //! Runs in process 1 before any user code.
 
+use std::io;
+use std::os::fd::AsFd;
+
 use rustix::process::{Gid, Uid};
 use rustix::system::sethostname;
 use rustix::thread::{
@@ -11,7 +14,8 @@ use rustix::thread::{
 
 use super::{Room, loopback};
 use crate::identity::INNER_ID;
-use crate::protocol::{During, Fault};
+use crate::network::lay_trap;
+use crate::protocol::{self, During, Fault, InitReport};
 use crate::rootfs::enter;
 use crate::sys;
 
@@ -27,12 +31,25 @@ pub(super) fn make(room: &Room) -> Result<(), Fault> {
     // SAFETY: this flag concerns neither memory nor descriptors.
     unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.during("get a cgroup namespace")?;
     sethostname(room.launch.hostname.to_bytes()).during("set the host name")?;
+    prepare_way_out(room).during("report on the way out")?;
     enter::enter(&room.parts, &room.attach_point, room.launch.limits.tmp_bytes_max)?;
     loopback::bring_up().during("bring the loopback interface up")
 }
 
+/// While the host's devices can still be opened.
+fn prepare_way_out(room: &Room) -> io::Result<()> {
+    let Some(surroundings) = &room.surroundings else { return Ok(()) };
+    let descriptors = match lay_trap(surroundings).during("prepare the way out") {
+        Ok(Some(trap)) => trap.into_fds(),
+        Ok(None) => return Ok(()),
+        Err(fault) => return protocol::send(&room.status, &InitReport::NoWayOut(fault), &[]),
+    };
+    let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+    protocol::send(&room.status, &InitReport::Trap, &descriptors)
+}
+
 /// Gives up every capability, for good.
-pub(super) fn seal() -> std::io::Result<()> {
+pub(super) fn seal() -> io::Result<()> {
     let none = CapabilitySet::empty();
     clear_ambient_capability_set()?;
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;

@@ -61,8 +61,8 @@ pub(super) fn add_default_route(batch: &mut Batch, index: i32, address: IpAddr, 
     batch.add(libc::RTM_NEWROUTE, CREATE_EXCLUSIVELY, &fixed, &attributes);
 }
 
-/// Refuses what goes to `address/bits`, by a rule and not by a route: a rule holds as well for sockets that are bound
-/// to a device.
+/// Refuses what goes to `address/bits`, by a rule and not by a route: for IPv6 a rule holds as well for sockets that are
+/// bound to a device (for IPv4 see [`super::filter`]).
 pub(super) fn add_prohibition(batch: &mut Batch, address: IpAddr, bits: u8, priority: u32) {
     let fixed = [family(address), bits, 0, 0, 0, 0, 0, PROHIBIT, 0, 0, 0, 0];
     let mut attributes = attribute(RULE_DESTINATION, &octets(address));

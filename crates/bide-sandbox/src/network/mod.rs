@@ -5,11 +5,12 @@
 //! that carries packets ([`Attachment`]). Never touches the host's devices, routes, firewall or settings. A crash leaves
 //! nothing: namespaces end with their last process, and pasta with the supervisor.
 //!
-//! In the supervisor, once: [`make_tun_available`], [`Outbound::detect`]. For each launch that asks for outbound access:
+//! In the supervisor, once: [`Outbound::detect`]. For each launch that asks for outbound access:
 //! [`Surroundings::look`] before process 1 is cloned; `lay_trap` in it, which gives descriptors ([`Trap::into_fds`]) for the
 //! supervisor; there an [`Attachment`], polled with the rest, dropped with the instance.
 
 mod device;
+mod filter;
 mod netlink;
 mod outbound;
 mod pasta;
@@ -27,7 +28,7 @@ pub(crate) use outbound::Attachment;
 pub(crate) use resolver::resolv_conf;
 pub(crate) use surroundings::{Families, Surroundings};
 pub(crate) use trap::{Trap, lay_trap};
-pub(crate) use tun::make_tun_available;
+use tun::make_tun_available;
 
 /// Where an instance sends its questions about names; pasta hands them to the first server of the host's `resolv.conf`,
 /// also if that is one that the instance must not reach (a loopback or metadata address).

@@ -7,7 +7,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socket_with};
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, socket_with};
 
 /// Larger than any answer the kernel puts into one datagram (`NLMSG_GOODSIZE`, at most 32 KiB for dumps).
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -41,9 +41,13 @@ pub(super) struct Answer<'a> {
 }
 
 impl Netlink {
+    /// Of the routing family.
     pub(super) fn open() -> io::Result<Self> {
-        // The routing family is the first, and the default.
-        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+        Self::open_family(None)
+    }
+
+    pub(super) fn open_family(family: Option<Protocol>) -> io::Result<Self> {
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, family)?;
         Ok(Self { socket })
     }
 
@@ -118,6 +122,11 @@ impl Netlink {
 }
 
 impl Batch {
+    /// Adds a request that is not acknowledged.
+    pub(super) fn add_silent(&mut self, kind: u16, fixed: &[u8]) {
+        self.bytes.extend(message(kind, REQUEST, fixed, &[]));
+    }
+
     /// Adds a request: type, flags beside those every request has, fixed part, attributes.
     pub(super) fn add(&mut self, kind: u16, flags: u16, fixed: &[u8], attributes: &[u8]) {
         self.bytes.extend(message(kind, REQUEST | ACK | flags, fixed, attributes));

@@ -11,6 +11,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Pid;
+use serde::{Deserialize, Serialize};
 
 use super::pasta::{self, Pasta, Progress, Report};
 use super::surroundings::Families;
@@ -19,7 +20,7 @@ use super::trap::Trap;
 const TUN: &str = "/dev/net/tun";
 
 /// Whether this host can give instances a way out, and by what.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outbound {
     /// By this program.
     Pasta(PathBuf),
@@ -28,11 +29,13 @@ pub enum Outbound {
 }
 
 impl Outbound {
-    /// Looks for what is needed. Runs in the supervisor, after [`super::make_tun_available`].
-    pub fn detect() -> Self {
+    /// Looks for what is needed and makes it available. Runs in the supervisor.
+    pub(crate) fn detect() -> Self {
         let Some(program) = pasta::find() else {
             return Self::Unavailable("pasta is not installed (package passt)".to_owned());
         };
+        // If it fails, so does opening, with the reason that matters.
+        let _ = super::make_tun_available();
         match OpenOptions::new().read(true).write(true).open(TUN) {
             Ok(_) => Self::Pasta(program),
             Err(error) => Self::Unavailable(format!("{TUN} cannot be opened: {error}")),

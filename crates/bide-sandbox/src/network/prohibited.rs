@@ -54,9 +54,14 @@ const fn v6(s: [u16; 8], bits: u8) -> Prefix {
     Prefix { address: IpAddr::V6(Ipv6Addr::new(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7])), bits }
 }
 
-/// Adds the prohibitions, those of `host` included.
+/// All that is prohibited, the addresses of `host` included.
+pub(super) fn all(host: &[Prefix]) -> impl Iterator<Item = Prefix> {
+    PROHIBITED.iter().chain(host).copied()
+}
+
+/// Adds the prohibitions.
 pub(super) fn add(batch: &mut Batch, host: &[Prefix]) {
-    for (prefix, priority) in PROHIBITED.iter().chain(host).zip(1..) {
+    for (prefix, priority) in all(host).zip(1..) {
         add_prohibition(batch, prefix.address, prefix.bits, priority);
     }
 }

@@ -28,9 +28,15 @@ impl Surroundings {
     pub(crate) fn look() -> io::Result<Self> {
         Ok(Self { host: local_addresses()?, families: Families::look() })
     }
+
+    pub(crate) fn families(&self) -> Families {
+        self.families
+    }
 }
 
 impl Families {
+    pub(crate) const NONE: Self = Self { v4: false, v6: false };
+
     /// Asks the kernel for a route to a public address of each family. Nothing is sent.
     pub(crate) fn look() -> Self {
         let v4 = has_route((Ipv4Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::new(8, 8, 8, 8), 53).into());

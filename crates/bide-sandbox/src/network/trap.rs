@@ -15,7 +15,7 @@ use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
 use super::netlink::{Batch, Netlink};
 use super::surroundings::{Families, Surroundings};
-use super::{device, prohibited};
+use super::{device, filter, prohibited};
 
 /// The instance's addresses: of those that IANA keeps for hosts behind a translation of addresses (RFC 7335), and a
 /// unique local one (RFC 4193), which makes programs prefer IPv4 where a name has both.
@@ -51,6 +51,7 @@ pub(crate) fn lay_trap(surroundings: &Surroundings) -> io::Result<Option<Trap>> 
     if !families.v4 && !families.v6 {
         return Ok(None);
     }
+    filter::install(prohibited::all(&surroundings.host))?;
     let device = File::options().read(true).write(true).open("/dev/net/tun")?;
     let index = make_device(&device)?;
     let mut batch = Batch::default();

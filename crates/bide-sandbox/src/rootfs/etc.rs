@@ -14,11 +14,10 @@ pub(super) const DIRECTORIES: [&str; 5] =
 pub(super) const DIRECTORY_PREFIX: &str = "java-";
 
 /// Copied where the host has them. None is larger than a few hundred kilobytes.
-const COPIES: [&str; 10] = [
+const COPIES: [&str; 9] = [
     "ld.so.cache",
     "ld.so.conf",
     "nsswitch.conf",
-    "resolv.conf",
     "gai.conf",
     "protocols",
     "services",
@@ -47,6 +46,8 @@ pub(super) fn fill(etc: &Path) -> io::Result<()> {
             fs::write(etc.join(name), fs::read(&source)?)?;
         }
     }
+    let resolv_conf = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    fs::write(etc.join("resolv.conf"), crate::network::resolv_conf(&resolv_conf))?;
     // A link into /usr/share/zoneinfo, or a copy of one of its files.
     let zone = Path::new("/etc/localtime");
     if let Ok(target) = fs::read_link(zone) {

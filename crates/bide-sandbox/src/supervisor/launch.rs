@@ -9,8 +9,10 @@ use rustix::process::Pid;
 use super::serve::Host;
 use crate::identity::Identity;
 use crate::init::Room;
+use crate::network::{Attachment, Families, Outbound, Surroundings};
 use crate::protocol::{self, During, Fault, Launch};
 use crate::rootfs::Parts;
+use crate::spec::Network;
 use crate::sys::{self, Cloned};
 
 /// Namespaces of an instance. The one of control groups follows when it has been put into its group.
@@ -30,6 +32,10 @@ pub(super) struct Instance {
     /// The server's end, until it is handed over.
     pub(super) connector: Option<OwnedFd>,
     pub(super) identity: Identity,
+    /// The address families in which it may reach others.
+    pub(super) families: Families,
+    /// Its way to other hosts, once process 1 has prepared it.
+    pub(super) attachment: Option<Attachment>,
 }
 
 impl Host {
@@ -45,6 +51,8 @@ impl Host {
         let control = descriptors.next().filter(|_| launch.has_control);
         let root = self.templates.copy(&launch.mounts)?;
         let parts = Parts::collect(root, &launch.mounts)?;
+        let surroundings = self.surroundings(launch.network)?;
+        let families = surroundings.as_ref().map_or(Families::NONE, Surroundings::families);
         let (status, their_status) = protocol::pair(SocketFlags::empty()).during("make a socket")?;
         let (connector, their_connector) = protocol::pair(SocketFlags::empty()).during("make a socket")?;
         let identity = self.identities.take().ok_or(io::Error::from_raw_os_error(libc::EAGAIN));
@@ -58,16 +66,30 @@ impl Host {
             connector: their_connector,
             output,
             control,
+            surroundings,
         };
         let made = clone_init(room, identity, &status);
         match made {
             Ok((init, descriptor)) => {
-                Ok(Instance { init, descriptor, status, connector: Some(connector), identity })
+                let connector = Some(connector);
+                Ok(Instance { init, descriptor, status, connector, identity, families, attachment: None })
             }
             Err(fault) => {
                 self.identities.give_back(identity);
                 Err(fault)
             }
+        }
+    }
+}
+
+impl Host {
+    /// What process 1 must know of the host's network; `None`: it gets loopback only.
+    fn surroundings(&self, network: Network) -> Result<Option<Surroundings>, Fault> {
+        match (network, &self.outbound) {
+            (Network::Outbound, Outbound::Pasta(_)) => {
+                Surroundings::look().during("look at the host's network").map(Some)
+            }
+            _ => Ok(None),
         }
     }
 }

@@ -13,6 +13,7 @@ use rustix::process::{Pid, WaitOptions, wait};
 
 use super::launch::Instance;
 use crate::identity::Identities;
+use crate::network::{Attachment, Outbound, Trap};
 use crate::protocol::{self, During, End, Fault, InitReport, MESSAGE_BYTES_MAX, Report, Request};
 use crate::rootfs::template::Templates;
 use crate::sys;
@@ -26,12 +27,15 @@ const REQUESTS_PER_TURN: usize = 8;
 /// Tokens of the two descriptors that belong to no instance.
 const SERVER: u64 = u64::MAX;
 const SIGNALS: u64 = u64::MAX - 1;
+/// Added to the number of an instance: the token of its [`Attachment`].
+const ATTACHMENT: u64 = 1 << 63;
 
 /// What launches need.
 pub(super) struct Host {
     pub(super) privileged: bool,
     pub(super) identities: Identities,
     pub(super) templates: Templates,
+    pub(super) outbound: Outbound,
 }
 
 /// Serves until the server is gone.
@@ -39,7 +43,9 @@ pub(super) fn run(server: &OwnedFd, privileged: bool) -> Result<(), Fault> {
     sys::raise_descriptor_limit().during("raise the limit on descriptors")?;
     let signals = sys::signals(&[libc::SIGCHLD]).during("block signals")?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).during("make an epoll instance")?;
-    let host = Host { privileged, identities: Identities::new(privileged), templates: Templates::new()? };
+    let (identities, outbound) = (Identities::new(privileged), Outbound::detect());
+    let ready = Report::Ready { privileged, outbound: outbound.clone() };
+    let host = Host { privileged, identities, templates: Templates::new()?, outbound };
     rustix::io::ioctl_fionbio(server, true).during("set up the socket")?;
     let watch =
         |fd: &OwnedFd, token| epoll::add(&epoll, fd, epoll::EventData::new_u64(token), epoll::EventFlags::IN);
@@ -54,7 +60,7 @@ pub(super) fn run(server: &OwnedFd, privileged: bool) -> Result<(), Fault> {
         unsent: VecDeque::new(),
         buffer: vec![0; MESSAGE_BYTES_MAX],
     };
-    supervisor.report(&Report::Ready { privileged }, Vec::new());
+    supervisor.report(&ready, Vec::new());
     supervisor.serve().during("serve")
 }
 
@@ -108,6 +114,7 @@ impl Supervisor<'_> {
                         }
                     }
                     SIGNALS => self.reap()?,
+                    token if token & ATTACHMENT != 0 => self.attach(token & !ATTACHMENT)?,
                     id => self.hear(id)?,
                 }
             }
@@ -150,6 +157,20 @@ impl Supervisor<'_> {
     fn hear(&mut self, id: u64) -> io::Result<()> {
         let Some(entry) = self.instances.get_mut(&id) else { return Ok(()) };
         match protocol::receive::<InitReport>(&entry.instance.status, &mut self.buffer)? {
+            Some((InitReport::Trap, descriptors)) => {
+                if let Some(trap) = Trap::from_fds(descriptors) {
+                    let instance = &mut entry.instance;
+                    let attachment = Attachment::new(instance.init, instance.families, trap);
+                    watch(&self.epoll, &attachment, id)?;
+                    instance.attachment = Some(attachment);
+                }
+            }
+            Some((InitReport::NoWayOut(fault), _)) => {
+                let error = io::Error::from_raw_os_error(fault.errno);
+                // Standard error is the server's. Said once: nobody tries again.
+                eprintln!("bide: outbound network: not available; functions reach loopback only: {error}");
+                self.host.outbound = Outbound::Unavailable(error.to_string());
+            }
             Some((InitReport::Started, mut program)) => {
                 entry.state = State::Running;
                 let init = entry.instance.descriptor.try_clone()?;
@@ -167,6 +188,21 @@ impl Supervisor<'_> {
             None => epoll::delete(&self.epoll, &entry.instance.status)?,
         }
         Ok(())
+    }
+
+    /// Goes on with the way out of an instance.
+    fn attach(&mut self, id: u64) -> io::Result<()> {
+        let Outbound::Pasta(program) = &self.host.outbound else { return Ok(()) };
+        let Some(entry) = self.instances.get_mut(&id) else { return Ok(()) };
+        let Some(attachment) = &mut entry.instance.attachment else { return Ok(()) };
+        if let Some(fd) = attachment.fd() {
+            epoll::delete(&self.epoll, fd)?;
+        }
+        if let Err(error) = attachment.advance(program) {
+            // Standard error is the server's.
+            eprintln!("bide: an instance has no outbound network: {error}");
+        }
+        watch(&self.epoll, attachment, id)
     }
 
     /// Removes the children that have ended, and what they leave to process 1 of this namespace.
@@ -232,6 +268,13 @@ impl Supervisor<'_> {
         epoll::modify(&self.epoll, self.server, epoll::EventData::new_u64(SERVER), flags)?;
         Ok(())
     }
+}
+
+/// Waits for what the attachment of an instance waits for.
+fn watch(epoll: &OwnedFd, attachment: &Attachment, id: u64) -> io::Result<()> {
+    let Some(fd) = attachment.fd() else { return Ok(()) };
+    epoll::add(epoll, fd, epoll::EventData::new_u64(id | ATTACHMENT), epoll::EventFlags::IN)?;
+    Ok(())
 }
 
 /// Whether a message, and not the end, can be read at once.
