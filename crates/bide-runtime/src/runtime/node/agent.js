@@ -220,7 +220,7 @@ class Call {
   fail(error, flags) {
     let body;
     try {
-      body = errorBody(error);
+      body = error instanceof StartError ? error.body : errorBody(error);
     } catch (_) {
       body = Buffer.from('{"errorMessage":"the error cannot be shown","errorType":"Error","stackTrace":[]}');
     }
@@ -369,18 +369,14 @@ class Response {
   }
 }
 
-// What a hook returns concerns nobody; that it failed is for the log.
+// Ends with the callback, the promise, or the return of a hook that takes no callback.
 async function runHook(name, what, context) {
-  try {
-    const hook = await load(name, what);
-    await new Promise((resolve, reject) => {
-      const result = hook(context, (error) => (error === null || error === undefined ? resolve() : reject(error)));
-      if (result && typeof result.then === 'function') result.then(resolve, reject);
-      else if (hook.length < 2) resolve();
-    });
-  } catch (error) {
-    console.error(`the ${what} failed:`, error instanceof StartError ? error.body.toString() : error);
-  }
+  const hook = await load(name, what);
+  await new Promise((resolve, reject) => {
+    const result = hook(context, (error) => (error === null || error === undefined ? resolve() : reject(error)));
+    if (result && typeof result.then === 'function') result.then(resolve, reject);
+    else if (hook.length < 2) resolve();
+  });
 }
 
 function tracing(spanContext, spanBaggages) {

@@ -321,7 +321,8 @@ def run(call, tag):
         code = exit_.code
         os._exit(code if isinstance(code, int) else 0 if code is None else 1)
     except BaseException as error:
-        kind, body = FAILED, tag + bytes((FLAG_NONE,)) + to_json(error_body(error))
+        shown = error.body if isinstance(error, StartError) else error_body(error)
+        kind, body = FAILED, tag + bytes((FLAG_NONE,)) + to_json(shown)
     flush()
     send(kind, body)
 
@@ -610,23 +611,11 @@ class Agent:
         if kind == INITIALIZE:
             return lambda: self.initializer(context)
         if kind == PRE_STOP:
-            return lambda: run_hook(self.config.pre_stop, "PreStop handler", context)
+            return lambda: load(self.config.pre_stop, "PreStop handler")(context)
         if kind == PRE_FREEZE:
-            return lambda: run_hook(self.config.pre_freeze, "PreFreeze handler", context)
+            return lambda: load(self.config.pre_freeze, "PreFreeze handler")(context)
         response = self.responses[tag] = Response(tag, wait_for_credit)
         return lambda: run_wsgi(handler, HttpCall(event).environ(context, self.overlapping), response)
-
-
-def run_hook(name, what, context):
-    """What a hook returns concerns nobody; that it failed is for the log."""
-    try:
-        load(name, what)(context)
-    except StartError as error:
-        print("the %s cannot be loaded: %s" % (what, error))
-    except Exception:
-        import traceback
-        print("the %s failed:\n%s" % (what, traceback.format_exc()), end="")
-    return b""
 
 
 # --- start -----------------------------------------------------------------------------------------------------------
