@@ -13,7 +13,7 @@ use std::time::Duration;
 use bide_env::{Clock, SystemClock, SystemEntropy};
 use bide_runtime::{
     AttemptResult, BoxFuture, Cancel, CodeSource, Executor, FunctionSpec, InvokeRequest, PoolOptions, Pools,
-    Tracing,
+    Scale, Tracing,
 };
 use bide_sandbox::ProcessLauncher;
 use bide_types::resource::{Code, Function, Runtime};
@@ -88,6 +88,7 @@ fn spec(id: u64, runtime: &str, digest: &str, concurrency: u32) -> Arc<FunctionS
         region: "local".to_owned(),
         internet_access: false,
         role_arn: String::new(),
+        scale: Scale::default(),
     })
 }
 

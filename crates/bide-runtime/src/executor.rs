@@ -25,8 +25,7 @@ pub type CapacityHook = Arc<dyn Fn(FunctionId) + Send + Sync>;
 /// Called right before the handler gets the request.
 pub type StartedHook = Box<dyn FnOnce(InstanceId) + Send>;
 
-/// Everything an instance needs to know about its function; immutable. A pool exists per function id, revision and
-/// qualifier.
+/// Everything an instance needs to know about its function; immutable. A pool exists per function id and qualifier.
 #[derive(Clone, Debug)]
 pub struct FunctionSpec {
     pub function: Arc<Function>,
@@ -37,6 +36,53 @@ pub struct FunctionSpec {
     /// Whether the service lets its functions reach beyond the loopback interface.
     pub internet_access: bool,
     pub role_arn: String,
+    pub scale: Scale,
+}
+
+/// How many instances a function and qualifier have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scale {
+    /// Instances to keep ready (FC "ProvisionConfig").
+    pub provisioned: u32,
+    /// Most instances beside these (FC "OnDemandConfig"); `None` leaves it to the caps of the server.
+    pub on_demand_max: Option<u32>,
+}
+
+impl Scale {
+    /// Most instances of either kind.
+    pub fn instances_max(&self) -> Option<usize> {
+        let all = self.on_demand_max?.saturating_add(self.provisioned);
+        Some(usize::try_from(all).unwrap_or(usize::MAX))
+    }
+}
+
+/// How far the instances to keep ready are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProvisionStatus {
+    /// Those that are ready.
+    pub current: usize,
+    /// Why some are missing, if that is known.
+    pub error: Option<String>,
+}
+
+/// One instance of a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstanceInfo {
+    pub id: InstanceId,
+    pub function: FunctionId,
+    pub qualifier: Qualifier,
+    pub state: InstanceState,
+    /// Peak memory in MB (2^20 bytes); 0 while it starts or if unknown.
+    pub memory_max_mb: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstanceState {
+    Starting,
+    Idle,
+    Busy,
+    /// Finishes what it runs, then ends.
+    Draining,
 }
 
 /// One attempt to run.
@@ -184,8 +230,19 @@ pub trait Executor: Send + Sync + 'static {
     /// Sets the hook to call, outside of all locks, whenever capacity of a function may have grown.
     fn on_capacity(&self, hook: CapacityHook);
 
-    /// The function was replaced or deleted: its present instances finish what they run and take nothing new.
+    /// The function and qualifier are as `spec` says from now on. Instances of an older revision finish what they run and
+    /// take nothing new; those that are to be kept ready are started in the background. Calls of one function must come in
+    /// the order of its changes.
+    fn assign(&self, spec: &Arc<FunctionSpec>);
+
+    /// The function was deleted: its present instances finish what they run and take nothing new.
     fn retire(&self, function: FunctionId);
+
+    /// How far the instances are there that [`FunctionSpec::scale`] wants to be kept ready.
+    fn provision_status(&self, function: FunctionId, qualifier: &Qualifier) -> ProvisionStatus;
+
+    /// Every instance, of all functions, in no order.
+    fn instances(&self) -> Vec<InstanceInfo>;
 
     /// Forgets what is unpacked of packages, unless it is in `used` or an instance runs on it. Each item is what is
     /// unpacked together: the code of a function, or all its layers in their order.

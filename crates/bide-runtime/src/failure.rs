@@ -9,6 +9,9 @@ use serde_json::json;
 
 use crate::executor::{AttemptResult, FunctionErrorCause, FunctionErrorKind};
 
+/// Characters of a function's own error message that are shown where it is not the result.
+const MESSAGE_CHARS_MAX: usize = 500;
+
 /// An unhandled function error with only a message.
 pub(crate) fn unhandled(cause: FunctionErrorCause, message: &str) -> AttemptResult {
     AttemptResult::FunctionError { kind: FunctionErrorKind::Unhandled, cause, body: message_body(message) }
@@ -51,6 +54,13 @@ pub(crate) fn reported(kind: FunctionErrorKind, cause: FunctionErrorCause, body:
     let valid = serde_json::from_slice::<&serde_json::value::RawValue>(&body).is_ok();
     let body = if valid { body } else { message_body(&String::from_utf8_lossy(&body)) };
     AttemptResult::FunctionError { kind, cause, body }
+}
+
+/// What a failure's body says in words, short enough to be shown beside other things.
+pub(crate) fn message_of(result: &AttemptResult) -> String {
+    let AttemptResult::FunctionError { body, .. } = result else { return String::new() };
+    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    json["errorMessage"].as_str().unwrap_or("the function failed").chars().take(MESSAGE_CHARS_MAX).collect()
 }
 
 fn message_body(message: &str) -> Bytes {

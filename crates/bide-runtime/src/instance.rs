@@ -304,7 +304,7 @@ impl Instance {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "2^53 bytes are far more than a machine has")]
-    fn memory_max_mb(&self) -> f64 {
+    pub(crate) fn memory_max_mb(&self) -> f64 {
         self.handle.memory_peak_bytes() as f64 / BYTES_PER_MB
     }
 }

@@ -14,8 +14,8 @@ pub mod testing;
 
 pub use executor::{
     AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats,
-    FunctionErrorCause, FunctionErrorKind, FunctionSpec, InvokeRequest, Slot, StartedHook, Throttled,
-    Tracing,
+    FunctionErrorCause, FunctionErrorKind, FunctionSpec, InstanceInfo, InstanceState, InvokeRequest,
+    ProvisionStatus, Scale, Slot, StartedHook, Throttled, Tracing,
 };
 
 pub use http_call::{CallerLeft, HttpFormat, HttpRequest, Responder, ResponseHead, ResponseStream};

@@ -18,19 +18,20 @@ use std::time::Duration;
 
 use bide_env::{Clock, Entropy};
 use bide_sandbox::{Launcher, ProcessHandle};
-use bide_types::{FunctionId, InstanceId};
+use bide_types::{FunctionId, InstanceId, Qualifier};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::code::{CodeCache, CodeSource};
 use crate::executor::{
-    BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats, FunctionSpec, Slot, Throttled,
+    BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats, FunctionSpec, InstanceInfo, InstanceState,
+    ProvisionStatus, Slot, Throttled,
 };
 use crate::instance::{FailedStart, Instance, Surroundings};
 use crate::logs::StartLog;
 use crate::runtime::{Runtimes, StartFailure};
 use crate::scratch;
-use book::{Actions, Book, Caps, Grant, Key};
+use book::{Actions, Book, Caps, Grant, Key, MemberView, Start};
 pub use options::PoolOptions;
 use options::cores;
 use slot::PoolSlot;
@@ -49,10 +50,8 @@ struct Seat {
     outcome: watch::Sender<Outcome>,
 }
 
-struct Waiter {
-    spec: Arc<FunctionSpec>,
-    slot: oneshot::Sender<PoolSlot>,
-}
+/// Whoever waits for a slot.
+type Waiter = oneshot::Sender<Result<PoolSlot, Throttled>>;
 
 type PoolBook = Book<Arc<Seat>, Waiter>;
 type PoolActions = Actions<Arc<Seat>, Waiter>;
@@ -120,8 +119,7 @@ impl Pools {
 
     /// Process ids of the instances that are ready; for tests and for status pages.
     pub fn process_ids(&self) -> Vec<u32> {
-        let seats = self.shared.book().ready();
-        seats.iter().filter_map(|seat| seat.instance()).map(|instance| instance.process().pid()).collect()
+        self.shared.ready().iter().map(|instance| instance.process().pid()).collect()
     }
 }
 
@@ -137,7 +135,7 @@ fn open_book(options: &PoolOptions, entropy: &dyn Entropy) -> PoolBook {
     entropy.fill(&mut boot);
     let boot = u32::from_be_bytes(boot);
     let seat = move |number| Arc::new(Seat::new(boot, number));
-    Book::new(caps, seat, |waiter: &Waiter| waiter.slot.is_closed())
+    Book::new(caps, seat, Waiter::is_closed)
 }
 
 impl Seat {
@@ -160,11 +158,14 @@ impl Shared {
         self.surroundings.clock.monotonic()
     }
 
-    fn slot(self: &Arc<Self>, spec: &Arc<FunctionSpec>, grant: Grant<Arc<Seat>>) -> PoolSlot {
-        if grant.start {
-            self.start(Arc::clone(spec), &grant);
-        }
-        PoolSlot::new(Arc::clone(self), Arc::clone(spec), grant)
+    /// The instances that are ready.
+    fn ready(&self) -> Vec<Arc<Instance>> {
+        let members = self.book().members();
+        members.iter().filter_map(|member| member.instance.instance()).collect()
+    }
+
+    fn slot(self: &Arc<Self>, grant: Grant<Arc<Seat>>) -> PoolSlot {
+        PoolSlot::new(Arc::clone(self), grant)
     }
 
     fn try_reserve(self: &Arc<Self>, spec: &Arc<FunctionSpec>) -> Option<PoolSlot> {
@@ -173,7 +174,7 @@ impl Shared {
             self.changed.notify_one();
         }
         self.act(actions);
-        grant.map(|grant| self.slot(spec, grant))
+        grant.map(|grant| self.slot(grant))
     }
 
     async fn reserve(self: &Arc<Self>, spec: &Arc<FunctionSpec>) -> Result<PoolSlot, Throttled> {
@@ -185,22 +186,27 @@ impl Shared {
             let mut book = self.book();
             book.may_wait(spec)?;
             let (sender, receiver) = oneshot::channel();
-            book.wait(spec, self.now(), Waiter { spec: Arc::clone(spec), slot: sender });
+            book.wait(spec, self.now(), sender);
             receiver
         };
         // A slot may have been freed between the two locks.
         let actions = self.book().settle(self.now());
         self.act(actions);
         self.changed.notify_one();
-        line.await.map_err(|_| Throttled { reason: "the server is shutting down".to_owned() })
+        line.await.unwrap_or_else(|_| Err(Throttled { reason: "the server is shutting down".to_owned() }))
     }
 
     /// Carries out what the book decided. Never called with the book locked.
     fn act(self: &Arc<Self>, actions: PoolActions) {
+        for start in actions.start {
+            self.start(start);
+        }
         for (waiter, grant) in actions.grants {
-            let slot = self.slot(&waiter.spec, grant);
             // A caller that has left drops the slot, which frees it again.
-            drop(waiter.slot.send(slot));
+            drop(waiter.send(Ok(self.slot(grant))));
+        }
+        for (waiter, reason) in actions.turned_away {
+            drop(waiter.send(Err(Throttled { reason })));
         }
         for seat in actions.stop {
             self.stop(seat);
@@ -215,9 +221,9 @@ impl Shared {
     }
 
     /// Starts the instance of a seat in a task of its own, which ends by itself and at the latest when the pools close.
-    fn start(self: &Arc<Self>, spec: Arc<FunctionSpec>, grant: &Grant<Arc<Seat>>) {
+    fn start(self: &Arc<Self>, start: Start<Arc<Seat>>) {
         let shared = Arc::clone(self);
-        let (key, seat) = (grant.key.clone(), Arc::clone(&grant.instance));
+        let Start { key, spec, instance: seat } = start;
         self.changed.notify_one();
         self.tasks.spawn(async move {
             let start = Instance::start(&shared.surroundings, &spec, &seat.id);
@@ -249,11 +255,12 @@ impl Shared {
         started: Result<Arc<Instance>, FailedStart>,
     ) {
         let instance = started.as_ref().ok().cloned();
+        let failure = started.as_ref().err().map(|failed| failed.failure.to_string());
         let now = self.now();
         let mut actions = {
             let mut book = self.book();
             seat.outcome.send_replace(Some(started));
-            let mut actions = book.started(key, seat.number, now, instance.is_some());
+            let mut actions = book.started(key, seat.number, now, failure);
             actions.extend(book.settle(now));
             if book.is_closed() {
                 // Within the lock, so that a shutdown that sees no starts sees this stop.
@@ -277,8 +284,9 @@ impl Shared {
             let Some(shared) = shared.upgrade() else { return };
             let actions = {
                 let mut book = shared.book();
-                book.gone(&key, number);
-                book.settle(shared.now())
+                let now = shared.now();
+                book.died(&key, number, now);
+                book.settle(now)
             };
             shared.act(actions);
         });
@@ -300,14 +308,24 @@ impl Shared {
 
     /// A slot was given back.
     fn release(self: &Arc<Self>, key: &Key, number: u64, run: Option<Duration>, usable: bool) {
-        let now = self.now();
-        let actions = {
-            let mut book = self.book();
-            let mut actions = book.release(key, number, now, run, usable);
-            book.freed(key, now, &mut actions);
-            actions
-        };
+        let actions = self.book().release(key, number, self.now(), run, usable);
         self.act(actions);
+    }
+}
+
+fn describe(member: &MemberView<Arc<Seat>>) -> InstanceInfo {
+    let instance = member.instance.instance();
+    InstanceInfo {
+        id: member.instance.id.clone(),
+        function: member.key.function,
+        qualifier: member.key.qualifier.clone(),
+        state: match member {
+            MemberView { ready: false, .. } => InstanceState::Starting,
+            MemberView { draining: true, .. } => InstanceState::Draining,
+            MemberView { busy: 0, .. } => InstanceState::Idle,
+            _ => InstanceState::Busy,
+        },
+        memory_max_mb: instance.map_or(0.0, |instance| instance.memory_max_mb()),
     }
 }
 
@@ -335,12 +353,24 @@ impl Executor for Pools {
         *self.shared.hook.lock().expect("nothing panics while it holds the lock") = Some(hook);
     }
 
-    fn retire(&self, function: FunctionId) {
-        let actions = {
-            let mut book = self.shared.book();
-            book.retire(function)
-        };
+    fn assign(&self, spec: &Arc<FunctionSpec>) {
+        let actions = self.shared.book().assign(spec, self.shared.now());
         self.shared.act(actions);
+        self.shared.changed.notify_one();
+    }
+
+    fn retire(&self, function: FunctionId) {
+        let actions = self.shared.book().retire(function);
+        self.shared.act(actions);
+    }
+
+    fn provision_status(&self, function: FunctionId, qualifier: &Qualifier) -> ProvisionStatus {
+        self.shared.book().provision_status(function, qualifier)
+    }
+
+    fn instances(&self) -> Vec<InstanceInfo> {
+        let members = self.shared.book().members();
+        members.iter().map(describe).collect()
     }
 
     fn retain_code(&self, used: Vec<Vec<String>>) -> BoxFuture<'_, ()> {

@@ -91,11 +91,13 @@ pub(crate) trait Runtime: Send + Sync {
 }
 
 /// Why an instance did not start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum StartFailure {
     /// The platform's fault.
+    #[error("the platform could not start it: {0}")]
     System(String),
     /// The function's fault, already as the result of the attempt that waited for the start.
+    #[error("{}", failure::message_of(.0))]
     Function(AttemptResult),
 }
 

@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use bide_types::{FunctionId, InstanceId, RequestId};
+use bide_types::{FunctionId, InstanceId, Qualifier, RequestId};
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
 use crate::executor::{
     AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats,
-    FunctionErrorCause, FunctionErrorKind, FunctionSpec, InvokeRequest, Slot, StartedHook, Throttled,
+    FunctionErrorCause, FunctionErrorKind, FunctionSpec, InstanceInfo, InstanceState, InvokeRequest,
+    ProvisionStatus, Slot, StartedHook, Throttled,
 };
 use crate::http_call::{CallerLeft, ResponseHead};
 
@@ -61,6 +62,7 @@ struct State {
     held: HashMap<RequestId, oneshot::Sender<AttemptResult>>,
     started: Vec<(RequestId, u32)>,
     hook: Option<CapacityHook>,
+    assigned: HashMap<(FunctionId, Qualifier), Arc<FunctionSpec>>,
 }
 
 impl FakeExecutor {
@@ -82,6 +84,11 @@ impl FakeExecutor {
     /// Requests held now, in no order.
     pub fn held(&self) -> Vec<RequestId> {
         self.shared.lock().held.keys().cloned().collect()
+    }
+
+    /// What was last assigned for a function and qualifier.
+    pub fn assigned(&self, function: FunctionId, qualifier: &Qualifier) -> Option<Arc<FunctionSpec>> {
+        self.shared.lock().assigned.get(&(function, qualifier.clone())).cloned()
     }
 
     /// Every attempt handed to a handler so far: request id and retry count, in order.
@@ -166,7 +173,36 @@ impl Executor for FakeExecutor {
         self.shared.lock().hook = Some(hook);
     }
 
-    fn retire(&self, _function: FunctionId) {}
+    fn assign(&self, spec: &Arc<FunctionSpec>) {
+        let mut state = self.shared.lock();
+        state.assigned.insert((spec.function.id, spec.qualifier.clone()), Arc::clone(spec));
+    }
+
+    fn retire(&self, function: FunctionId) {
+        self.shared.lock().assigned.retain(|(id, _), _| *id != function);
+    }
+
+    /// All that are wanted are there.
+    fn provision_status(&self, function: FunctionId, qualifier: &Qualifier) -> ProvisionStatus {
+        let state = self.shared.lock();
+        let assigned = state.assigned.get(&(function, qualifier.clone()));
+        let current = assigned.map_or(0, |spec| spec.scale.provisioned as usize);
+        ProvisionStatus { current, error: None }
+    }
+
+    /// One for each function that runs something.
+    fn instances(&self) -> Vec<InstanceInfo> {
+        let state = self.shared.lock();
+        let busy = state.busy.iter().filter(|(_, busy)| **busy > 0);
+        busy.map(|(function, _)| InstanceInfo {
+            id: fake_instance(),
+            function: *function,
+            qualifier: Qualifier::latest(),
+            state: InstanceState::Busy,
+            memory_max_mb: 1.0,
+        })
+        .collect()
+    }
 
     fn retain_code(&self, _used: Vec<Vec<String>>) -> BoxFuture<'_, ()> {
         Box::pin(async {})
@@ -257,6 +293,10 @@ async fn respond(
     Ok(Bytes::new())
 }
 
+fn fake_instance() -> InstanceId {
+    InstanceId::new("c-fake").expect("a valid id")
+}
+
 struct FakeSlot {
     shared: Arc<Shared>,
     spec: Arc<FunctionSpec>,
@@ -285,7 +325,7 @@ impl Slot for FakeSlot {
         started: StartedHook,
     ) -> BoxFuture<'static, AttemptOutcome> {
         Box::pin(async move {
-            let instance = InstanceId::new("c-fake").expect("a valid id");
+            let instance = fake_instance();
             let run = (self.shared.script)(&self.spec, &request);
             let (sender, receiver) = oneshot::channel();
             {

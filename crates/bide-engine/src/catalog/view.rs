@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bide_core::{Policy, PolicyTable};
-use bide_runtime::FunctionSpec;
+use bide_runtime::{FunctionSpec, Scale};
 use bide_store::{ControlKey, ControlObject};
 use bide_types::limits::{EVENT_AGE_DEFAULT, RETRY_ATTEMPTS_DEFAULT};
 use bide_types::resource::{
@@ -222,6 +222,7 @@ impl View {
             region: self.region.clone(),
             internet_access: service.service.value.internet_access,
             role_arn: service.service.value.role.clone(),
+            scale: Scale::default(),
         });
         let Belongings { configs, triggers } = belongings;
         self.subdomains.extend(

@@ -31,8 +31,8 @@ pub(super) struct PoolSlot {
 }
 
 impl PoolSlot {
-    pub(super) fn new(shared: Arc<Shared>, spec: Arc<FunctionSpec>, grant: Grant<Arc<Seat>>) -> Self {
-        Self { shared, spec, key: grant.key, seat: grant.instance, cold: grant.cold, run: None }
+    pub(super) fn new(shared: Arc<Shared>, grant: Grant<Arc<Seat>>) -> Self {
+        Self { shared, spec: grant.spec, key: grant.key, seat: grant.instance, cold: grant.cold, run: None }
     }
 
     /// The seat's instance, once its start has ended; `None` if cancelled before.

@@ -17,7 +17,7 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(250);
 /// The same while somebody waits for capacity that only time may bring.
 const WANT_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Reclaims idle instances, watches memory, and lets the book think again while somebody waits. Keeps nothing alive.
+/// Reclaims idle instances, watches memory, and lets the book think again. Keeps nothing alive.
 pub(super) async fn watch_over(
     pools: Weak<Shared>,
     clock: Arc<dyn Clock>,
@@ -27,7 +27,7 @@ pub(super) async fn watch_over(
     loop {
         let Some((exists, wanting)) = pools.upgrade().map(|shared| {
             let book = shared.book();
-            (book.stats().instances > 0, book.is_wanting())
+            (!book.is_empty(), book.is_wanting())
         }) else {
             return;
         };
@@ -39,24 +39,22 @@ pub(super) async fn watch_over(
             () = closing.cancelled() => return,
         }
         if let Some(shared) = pools.upgrade() {
-            shared.look_around(wanting);
+            shared.look_around();
         }
     }
 }
 
 impl Shared {
-    fn look_around(self: &Arc<Self>, wanting: bool) {
+    fn look_around(self: &Arc<Self>) {
         let now = self.now();
-        let (mut actions, ready) = {
+        let mut actions = {
             let mut book = self.book();
             let mut actions = book.reclaim(now, self.options.idle_timeout);
-            if wanting || !actions.stop.is_empty() {
-                actions.extend(book.settle(now));
-            }
-            (actions, book.ready())
+            actions.extend(book.settle(now));
+            actions
         };
         actions.grown.dedup();
         self.act(actions);
-        ready.iter().filter_map(|seat| seat.instance()).for_each(|instance| instance.enforce_memory());
+        self.ready().iter().for_each(|instance| instance.enforce_memory());
     }
 }

@@ -5,6 +5,7 @@ use bide_types::resource::{Code, Function, Runtime};
 use bide_types::{AccountId, FunctionName, Qualifier, ServiceName, Timestamp};
 
 use super::*;
+use crate::executor::Scale;
 use crate::executor::Tracing;
 
 fn spec() -> Arc<FunctionSpec> {
@@ -43,6 +44,7 @@ fn spec() -> Arc<FunctionSpec> {
         region: String::new(),
         internet_access: false,
         role_arn: String::new(),
+        scale: Scale::default(),
     })
 }
 

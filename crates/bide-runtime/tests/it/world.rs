@@ -221,6 +221,7 @@ pub(crate) fn spec(function: Function) -> Arc<FunctionSpec> {
         region: "local".to_owned(),
         internet_access: false,
         role_arn: String::new(),
+        scale: Scale::default(),
     })
 }
 

@@ -1,34 +1,73 @@
 //! How many instances may be added, and what is counted for that.
 //!
-//! Owns the caps per function, account and start. Never adds anything itself.
+//! Owns the caps: of the server per function, account and start; of a function's on-demand configuration. Never adds
+//! anything itself. Beyond twice the number of cores a function grows only while its runs are long enough
+//! (`members::SHORT_RUN`): a flood of calls that do nothing is served fastest by few instances, and forking a hundred
+//! interpreters on two cores would stall everything. Runs that do not end count as long (`members::GROWTH_PATIENCE`).
 
 use std::time::Duration;
 
 use bide_types::{AccountId, FunctionId};
 
 use super::{Book, Key};
+use crate::executor::FunctionSpec;
+
+/// Caps of one server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caps {
+    pub(crate) per_function: usize,
+    pub(crate) per_account: usize,
+    /// Starts at a time, of all functions.
+    pub(crate) starts: usize,
+    /// Instances of one function that need no justification.
+    pub(crate) free_growth: usize,
+}
 
 impl<I: Clone, W> Book<I, W> {
-    /// Instances that may be started for `key` now.
-    pub(super) fn growth(&self, key: &Key, account: &AccountId, now: Duration) -> usize {
-        let of_function = self.count_of_function(key.function);
-        let of_account = self.count_of_account(account);
-        let mut account_room = self.caps.per_account.saturating_sub(of_account);
-        if account_room == 0 && self.evictable(account, key).is_some() {
-            account_room = 1;
-        }
-        let room = self.caps.per_function.saturating_sub(of_function).min(account_room);
-        let room = room.min(self.caps.starts.saturating_sub(self.crowding));
-        let pool = self.pools.get(key);
-        if pool.is_some_and(|pool| pool.has_short_runs(now)) {
-            return room.min(self.caps.free_growth.saturating_sub(of_function));
-        }
-        room
+    /// Whether a request may have an instance started for it now.
+    pub(super) fn may_grow(&self, key: &Key, now: Duration) -> bool {
+        let Some(pool) = self.pools.get(key) else { return false };
+        let justified =
+            !pool.has_short_runs(now) || self.count_of_function(key.function) < self.caps.free_growth;
+        justified && self.crowding < self.caps.starts && self.cap_reached(&pool.spec).is_none()
     }
 
-    /// The member of another pool of the account that has been idle longest.
+    /// The hard cap that keeps a function from having one more instance, in words; `None` if there is room.
+    pub(super) fn cap_reached(&self, spec: &FunctionSpec) -> Option<String> {
+        let pool = self.pools.get(&Key::of(spec));
+        let spec = pool.map_or(spec, |pool| &pool.spec);
+        let members = pool.map_or(0, |pool| pool.members.len());
+        let scale = spec.scale;
+        if let Some(on_demand) = scale.on_demand_max
+            && members >= scale.instances_max().unwrap_or(usize::MAX)
+        {
+            return Some(format!(
+                "the on-demand configuration of qualifier {} allows {on_demand} instances beside the {} provisioned",
+                spec.qualifier, scale.provisioned
+            ));
+        }
+        self.server_cap_reached(spec)
+    }
+
+    /// The same for the caps of the server alone, which hold for provisioned instances as well.
+    pub(super) fn server_cap_reached(&self, spec: &FunctionSpec) -> Option<String> {
+        let Caps { per_function, per_account, .. } = self.caps;
+        if self.count_of_function(spec.function.id) >= per_function {
+            return Some(format!("the function has reached its limit of {per_function} instances"));
+        }
+        let account = &spec.function.account;
+        let full = self.count_of_account(account) >= per_account;
+        if full && self.evictable(account, &Key::of(spec)).is_none() {
+            return Some(format!("the account has reached its limit of {per_account} instances"));
+        }
+        None
+    }
+
+    /// The member of another pool of the account that has been idle longest, beyond the minimum of its pool.
     pub(super) fn evictable(&self, account: &AccountId, spared: &Key) -> Option<(Key, u64)> {
-        let pools = self.pools.iter().filter(|(key, pool)| pool.account == *account && *key != spared);
+        let pools = self.pools.iter().filter(|(key, pool)| {
+            pool.spec.function.account == *account && *key != spared && pool.surplus() > 0
+        });
         let members = pools.flat_map(|(key, pool)| pool.members.iter().map(move |member| (key, member)));
         members
             .filter(|(_, member)| member.is_idle())

@@ -1,56 +1,129 @@
-//! Who has to leave, although nothing is wrong with them: idle too long, of an old revision.
+//! Who has to leave: idle too long, of an old revision, unwell, or gone already.
 //!
 //! Owns the rule that whoever runs something finishes it first. Never stops anybody: the shell does.
 
+use std::cmp::Reverse;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bide_types::FunctionId;
 
-use super::members::Member;
 use super::{Actions, Book, Key};
+use crate::executor::Scale;
 
 impl<I: Clone, W> Book<I, W> {
-    /// Takes out whoever has been idle for `idle_timeout`.
+    /// Takes out whoever has been idle for `idle_timeout`, the longest first, down to the minimum of each pool.
     pub(crate) fn reclaim(&mut self, now: Duration, idle_timeout: Duration) -> Actions<I, W> {
-        self.remove_idle(|_, member| now.saturating_sub(member.idle_since) >= idle_timeout)
-    }
-
-    /// Lets the present members of a function finish what they run.
-    pub(crate) fn retire(&mut self, function: FunctionId) -> Actions<I, W> {
-        for (key, pool) in &mut self.pools {
-            if key.function == function {
-                pool.members.iter_mut().for_each(|member| member.draining = true);
-            }
-        }
-        self.remove_idle(|_, member| member.draining)
-    }
-
-    /// A newer revision of the same function and qualifier has come.
-    pub(super) fn drain_older(&mut self, newer: &Key, actions: &mut Actions<I, W>) {
-        let is_older = |key: &Key| {
-            key.function == newer.function
-                && key.qualifier == newer.qualifier
-                && key.revision < newer.revision
-        };
-        for (key, pool) in &mut self.pools {
-            if is_older(key) {
-                pool.members.iter_mut().for_each(|member| member.draining = true);
-            }
-        }
-        actions.stop.extend(self.remove_idle(|key, member| is_older(key) && member.draining).stop);
-    }
-
-    fn remove_idle(&mut self, wanted: impl Fn(&Key, &Member<I>) -> bool) -> Actions<I, W> {
         let mut found = Vec::new();
         for (key, pool) in &self.pools {
-            let members = pool.members.iter().filter(|member| member.is_idle() && wanted(key, member));
-            found.extend(members.map(|member| (key.clone(), member.number, member.instance.clone())));
+            let mut idle: Vec<_> = pool
+                .members
+                .iter()
+                .filter(|member| member.is_idle() && now.saturating_sub(member.idle_since) >= idle_timeout)
+                .collect();
+            idle.sort_unstable_by_key(|member| (Reverse(member.draining), member.idle_since));
+            found.extend(idle.iter().take(pool.surplus()).map(|member| (key.clone(), member.number)));
         }
         let mut actions = Actions::default();
-        for (key, number, instance) in found {
-            actions.stop.push(instance);
-            self.gone(&key, number);
+        for (key, number) in found {
+            self.let_go(&key, number, &mut actions);
         }
         actions
+    }
+
+    /// The function is gone: its present members finish what they run, and none is kept ready.
+    pub(crate) fn retire(&mut self, function: FunctionId) -> Actions<I, W> {
+        let mut actions = Actions::default();
+        let keys: Vec<Key> = self.pools.keys().filter(|key| key.function == function).cloned().collect();
+        for key in keys {
+            if let Some(pool) = self.pools.get_mut(&key) {
+                let mut spec = pool.spec.as_ref().clone();
+                spec.scale = Scale::default();
+                pool.spec = spec.into();
+            }
+            self.renew(&key, &mut actions);
+            self.forget_if_empty(&key);
+        }
+        actions
+    }
+
+    /// All present members of a pool are of an old revision.
+    pub(super) fn renew(&mut self, key: &Key, actions: &mut Actions<I, W>) {
+        let Some(pool) = self.pools.get_mut(key) else { return };
+        pool.patience = Default::default();
+        pool.members.iter_mut().for_each(|member| member.draining = true);
+        let numbers: Vec<u64> = pool.members.iter().map(|member| member.number).collect();
+        for number in numbers {
+            self.leave_if_drained(key, number, actions);
+        }
+    }
+
+    /// Has a pool keep to its caps when they were lowered: idle members leave first, and where none is allowed at all
+    /// nobody waits.
+    pub(super) fn shrink(&mut self, key: &Key, actions: &mut Actions<I, W>) {
+        let Some(pool) = self.pools.get_mut(key) else { return };
+        let Some(max) = pool.instances_max() else { return };
+        let mut present: Vec<_> = pool.members.iter_mut().filter(|member| !member.draining).collect();
+        present.sort_unstable_by_key(|member| (Reverse(member.busy), member.number));
+        let mut excess = Vec::new();
+        for member in present.into_iter().skip(max) {
+            member.draining = true;
+            excess.push(member.number);
+        }
+        let waiters = if max == 0 { std::mem::take(&mut pool.waiters) } else { Default::default() };
+        let reason = self.cap_reached(&Arc::clone(&self.pools[key].spec)).unwrap_or_default();
+        actions.turned_away.extend(waiters.into_iter().map(|waiter| (waiter, reason.clone())));
+        for number in excess {
+            self.leave_if_drained(key, number, actions);
+        }
+    }
+
+    /// A member is not well: it finishes what it runs and is replaced. `false` if it is leaving already.
+    pub(crate) fn condemn(&mut self, key: &Key, number: u64, now: Duration) -> (bool, Actions<I, W>) {
+        let mut actions = Actions::default();
+        let Some(member) = self.member_mut(key, number).filter(|member| !member.draining) else {
+            return (false, actions);
+        };
+        member.draining = true;
+        self.leave_if_drained(key, number, &mut actions);
+        actions.extend(self.settle(now));
+        (true, actions)
+    }
+
+    /// Members that have been idle for `after` and have not been sent to rest since, of functions that ask to be told.
+    pub(crate) fn send_to_rest(&mut self, now: Duration, after: Duration) -> Vec<I> {
+        let mut tired = Vec::new();
+        for pool in self.pools.values_mut().filter(|pool| pool.spec.function.pre_freeze.is_some()) {
+            for member in pool.members.iter_mut().filter(|member| member.is_idle() && !member.resting) {
+                if now.saturating_sub(member.idle_since) >= after {
+                    member.resting = true;
+                    tired.push(member.instance.clone());
+                }
+            }
+        }
+        tired
+    }
+
+    /// Lets a draining member go if it runs nothing any more.
+    pub(super) fn leave_if_drained(&mut self, key: &Key, number: u64, actions: &mut Actions<I, W>) {
+        if self.member_mut(key, number).is_some_and(|member| member.draining && member.is_idle()) {
+            self.let_go(key, number, actions);
+        }
+    }
+
+    fn let_go(&mut self, key: &Key, number: u64, actions: &mut Actions<I, W>) {
+        actions.stop.extend(self.member_mut(key, number).map(|member| member.instance.clone()));
+        self.gone(key, number);
+    }
+
+    /// The member is gone: it failed to start, died, or was stopped for a reason of its own.
+    pub(super) fn gone(&mut self, key: &Key, number: u64) {
+        let Some(pool) = self.pools.get_mut(key) else { return };
+        let Some(at) = pool.members.iter().position(|member| member.number == number) else { return };
+        let member = pool.members.swap_remove(at);
+        let account = pool.spec.function.account.clone();
+        self.uncount(key.function, &account);
+        debug_assert!(member.ready, "a start is not given up: it ends");
+        self.forget_if_empty(key);
     }
 }

@@ -3,11 +3,11 @@
 //! Owns which member serves next and whether runs are short. Never counts against caps: the book does.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bide_types::AccountId;
-
 use super::line::Turns;
+use super::minimum::Patience;
 use crate::executor::FunctionSpec;
 
 /// Runs shorter than this on average do not justify more instances than twice the cores.
@@ -24,43 +24,103 @@ pub(super) struct Member<I> {
     pub(super) ready: bool,
     /// Starting, and not for long yet.
     pub(super) crowding: bool,
+    /// Takes nothing new, and leaves when it runs nothing.
     pub(super) draining: bool,
     pub(super) busy: usize,
+    /// Has been told that it is idle.
+    pub(super) resting: bool,
+    pub(super) ready_since: Duration,
     pub(super) idle_since: Duration,
 }
 
 #[derive(Debug)]
 pub(super) struct Pool<I, W> {
-    pub(super) account: AccountId,
-    pub(super) concurrency: usize,
+    /// The newest that was seen.
+    pub(super) spec: Arc<FunctionSpec>,
     pub(super) members: Vec<Member<I>>,
     pub(super) waiters: VecDeque<W>,
     pub(super) turns: Turns,
-    pub(super) average_run: Option<Duration>,
-    pub(super) last_end: Duration,
+    pub(super) patience: Patience,
+    average_run: Option<Duration>,
+    last_end: Duration,
 }
 
 impl<I> Member<I> {
+    pub(super) fn starting(number: u64, instance: I, busy: usize, now: Duration) -> Self {
+        Self {
+            number,
+            instance,
+            ready: false,
+            crowding: true,
+            draining: false,
+            busy,
+            resting: false,
+            ready_since: now,
+            idle_since: now,
+        }
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.ready && self.busy == 0
     }
 }
 
 impl<I, W> Pool<I, W> {
-    pub(super) fn new(spec: &FunctionSpec, now: Duration) -> Self {
+    pub(super) fn new(spec: &Arc<FunctionSpec>, now: Duration) -> Self {
         Self {
-            account: spec.function.account.clone(),
-            concurrency: concurrency(spec),
+            spec: Arc::clone(spec),
             members: Vec::new(),
             waiters: VecDeque::new(),
             turns: Turns::default(),
+            patience: Patience::default(),
             average_run: None,
             last_end: now,
         }
     }
 
+    /// Whether instances under `spec` are others than the present ones.
+    pub(super) fn is_changed_by(&self, spec: &FunctionSpec) -> bool {
+        let of = |spec: &FunctionSpec| {
+            (spec.function.revision, spec.internet_access, spec.role_arn.clone(), spec.version_id.clone())
+        };
+        of(&self.spec) != of(spec)
+    }
+
+    /// Instances to keep ready.
+    pub(super) fn provisioned(&self) -> usize {
+        usize::try_from(self.spec.scale.provisioned).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn instances_max(&self) -> Option<usize> {
+        self.spec.scale.instances_max()
+    }
+
+    /// Members of the present revision, ready or starting.
+    fn present(&self) -> usize {
+        self.members.iter().filter(|member| !member.draining).count()
+    }
+
+    /// Members that are missing of the minimum.
+    pub(super) fn lacking(&self) -> usize {
+        self.provisioned().saturating_sub(self.present())
+    }
+
+    /// Members beyond the minimum.
+    pub(super) fn surplus(&self) -> usize {
+        self.members.len() - self.present().min(self.provisioned())
+    }
+
+    /// Nobody is in it and nobody is to come by itself.
+    pub(super) fn is_over(&self) -> bool {
+        self.members.is_empty() && self.waiters.is_empty() && self.provisioned() == 0
+    }
+
+    fn concurrency(&self) -> usize {
+        usize::try_from(self.spec.function.instance_concurrency).unwrap_or(1).max(1)
+    }
+
     pub(super) fn free_slots(&self, member: &Member<I>) -> usize {
-        if member.draining { 0 } else { self.concurrency.saturating_sub(member.busy) }
+        if member.draining { 0 } else { self.concurrency().saturating_sub(member.busy) }
     }
 
     /// Ready before starting, then the most recently used, so that surplus members become idle and are reclaimed.
@@ -82,8 +142,4 @@ impl<I, W> Pool<I, W> {
         self.average_run.is_some_and(|average| average < SHORT_RUN)
             && now.saturating_sub(self.last_end) < GROWTH_PATIENCE
     }
-}
-
-pub(super) fn concurrency(spec: &FunctionSpec) -> usize {
-    usize::try_from(spec.function.instance_concurrency).unwrap_or(1).max(1)
 }

@@ -1,10 +1,13 @@
 use std::collections::BTreeMap;
 
-use bide_types::resource::{Code, Function, Runtime};
+use bide_types::resource::{Code, Function, LifecycleHook, Runtime};
 use bide_types::{FunctionName, ServiceName, Timestamp};
 
 use super::members::GROWTH_PATIENCE;
 use super::*;
+use crate::executor::{ProvisionStatus, Scale};
+
+mod minimum;
 
 const CAPS: Caps = Caps { per_function: 6, per_account: 8, starts: 2, free_growth: 4 };
 
@@ -50,6 +53,7 @@ fn spec(id: u64, concurrency: u32) -> Arc<FunctionSpec> {
         region: String::new(),
         internet_access: false,
         role_arn: String::new(),
+        scale: Scale::default(),
     })
 }
 
@@ -59,11 +63,11 @@ fn at(millis: u64) -> Duration {
 
 /// Takes a slot and, if it is cold, ends its start.
 fn take_ready(book: &mut TestBook, spec: &Arc<FunctionSpec>, now: Duration) -> Option<u64> {
-    let grant = book.take(spec, now).0?;
-    if grant.start {
-        book.started(&grant.key, grant.instance, now, true);
+    let (grant, actions) = book.take(spec, now);
+    for start in actions.start {
+        book.started(&start.key, start.instance, now, None);
     }
-    Some(grant.instance)
+    Some(grant?.instance)
 }
 
 #[test]
@@ -80,7 +84,7 @@ fn a_function_grows_up_to_its_cap_as_starts_end() {
             }
             assert!(taken <= CAPS.starts * concurrency as usize, "starts are limited");
             for number in started..book.next_member {
-                book.started(&key, number, at(0), true);
+                book.started(&key, number, at(0), None);
             }
             started = book.next_member;
         }
@@ -114,10 +118,9 @@ fn the_line_is_served_in_order_and_those_who_left_are_passed_over() {
         book.wait(&spec, at(0), waiter);
     }
     assert!(book.take(&spec, at(0)).0.is_none(), "nobody overtakes the line");
-    let mut actions = book.release(&key, number, at(1), Some(at(1)), true);
-    book.freed(&key, at(1), &mut actions);
+    let actions = book.release(&key, number, at(1), Some(at(1)), true);
     let served: Vec<_> =
-        actions.grants.iter().map(|(waiter, grant)| (*waiter, grant.instance, grant.start)).collect();
+        actions.grants.iter().map(|(waiter, grant)| (*waiter, grant.instance, grant.cold)).collect();
     assert_eq!(served, [("a", number, false), ("b", number + 1, true)]);
 }
 
@@ -136,8 +139,7 @@ fn whoever_asks_gets_a_slot_after_the_line_had_four() {
     assert!(book.take(&spec, at(0)).0.is_none(), "there is a line");
     let mut served = Vec::new();
     let free = |book: &mut TestBook, now: Duration| {
-        let mut actions = book.release(&key, numbers[0], now, Some(at(1)), true);
-        book.freed(&key, now, &mut actions);
+        let actions = book.release(&key, numbers[0], now, Some(at(1)), true);
         actions.grants.into_iter().map(|(waiter, _)| waiter).collect::<Vec<_>>()
     };
     for _ in 0..5 {
@@ -159,8 +161,7 @@ fn a_slot_that_nobody_comes_for_goes_to_the_line() {
     }
     assert!(book.take(&spec, at(0)).0.is_none());
     for _ in 0..5 {
-        let mut actions = book.release(&key, 0, at(1), Some(at(1)), true);
-        book.freed(&key, at(1), &mut actions);
+        let actions = book.release(&key, 0, at(1), Some(at(1)), true);
     }
     assert!(book.settle(at(2)).grants.is_empty());
     assert_eq!(book.settle(at(30)).grants.len(), 1);
@@ -190,7 +191,7 @@ fn a_retired_instance_ends_when_it_has_finished() {
     assert!(book.retire(key.function).stop.is_empty());
     assert_eq!(book.release(&key, busy, at(1), None, true).stop, [busy]);
     assert!(book.release(&key, starting, at(1), None, true).stop.is_empty());
-    assert_eq!(book.started(&key, starting, at(2), true).stop, [starting]);
+    assert_eq!(book.started(&key, starting, at(2), None).stop, [starting]);
     assert_eq!(book.stats(), ExecutorStats::default());
 }
 
@@ -206,7 +207,7 @@ fn at_the_cap_of_the_account_the_longest_idle_other_function_makes_room() {
     book.release(&Key::of(&one), numbers[3], at(5), None, true);
     assert!(book.may_wait(&two).is_ok());
     let (grant, actions) = book.take(&two, at(6));
-    assert!(grant.is_some_and(|grant| grant.start));
+    assert_eq!(grant.map(|grant| grant.instance), actions.start.first().map(|start| start.instance));
     assert_eq!(actions.stop, [numbers[3]]);
 }
 
@@ -218,9 +219,9 @@ fn starts_that_take_long_make_room_for_others() {
     assert!(book.take(&other, at(0)).0.is_none());
     book.wait(&other, at(0), "a");
     let actions = book.start_is_slow(&grants[0].key, grants[0].instance, at(1000));
-    assert!(matches!(&actions.grants[..], [("a", grant)] if grant.start));
+    assert!(matches!(&actions.grants[..], [("a", grant)] if grant.cold));
     assert_eq!(book.starting(), CAPS.starts + 1);
-    book.started(&grants[0].key, grants[0].instance, at(2000), true);
+    book.started(&grants[0].key, grants[0].instance, at(2000), None);
     assert!(book.take(&other, at(2000)).0.is_none(), "counted down once");
 }
 
@@ -233,7 +234,7 @@ fn a_start_that_ends_after_closing_is_counted_down() {
     let (instances, waiters) = book.close();
     assert_eq!((instances, waiters), (vec![], vec!["a"]));
     assert_eq!(book.starting(), 1);
-    book.started(&grant.key, grant.instance, at(1), true);
+    book.started(&grant.key, grant.instance, at(1), None);
     assert_eq!(book.starting(), 0);
     assert!(book.take(&spec, at(1)).0.is_none());
 }
