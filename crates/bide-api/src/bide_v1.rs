@@ -1,12 +1,12 @@
 //! bide's own additions to the API, under their own prefix.
 //!
-//! Owns the download of code packages by link, and the counts of a node. Never changes what an FC client sees.
+//! Owns the download of code packages by link, and the counts and instances of a node. Never changes what an FC client sees.
 
 use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
-use bide_engine::{Bucket, Ledger, NodeStatus};
+use bide_engine::{Bucket, InstanceState, Ledger, NodeStatus};
 use bide_types::resource::Function;
 use bide_types::{AccountId, ErrorCode};
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::{code_url, reply};
 
 pub(crate) const CODE_PREFIX: &str = "/bide/v1/code/";
 pub(crate) const STATUS_PATH: &str = "/bide/v1/status";
+pub(crate) const INSTANCES_PATH: &str = "/bide/v1/instances";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,6 +42,24 @@ struct InstanceCounts {
     starting: usize,
     busy: usize,
     waiting: usize,
+    unwell: u64,
+}
+
+#[derive(Serialize)]
+struct InstanceList<'a> {
+    instances: Vec<InstanceBody<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InstanceBody<'a> {
+    service_name: &'a str,
+    function_name: &'a str,
+    qualifier: &'a str,
+    instance_id: &'a str,
+    state: &'static str,
+    /// Peak so far, in MB (2^20 bytes), with two decimals.
+    memory_max_mb: f64,
 }
 
 #[derive(Serialize)]
@@ -66,9 +85,29 @@ pub(crate) async fn status(state: &ApiState, account: &AccountId) -> Result<Resp
             starting: instances.starting,
             busy: instances.busy,
             waiting: instances.waiting,
+            unwell: instances.unwell,
         },
         functions: functions.iter().map(|(function, ledger)| function_counts(function, ledger)).collect(),
     }))
+}
+
+/// The instances of the caller's functions at this moment. There are at most as many as the account may have.
+pub(crate) fn instances(state: &ApiState, account: &AccountId) -> Response<Body> {
+    let instances = state.engine.instances_of(account);
+    let instances = instances.iter().map(|(function, instance)| InstanceBody {
+        service_name: function.service.as_str(),
+        function_name: function.name.as_str(),
+        qualifier: instance.qualifier.as_str(),
+        instance_id: instance.id.as_str(),
+        state: match instance.state {
+            InstanceState::Starting => "Starting",
+            InstanceState::Idle => "Idle",
+            InstanceState::Busy => "Busy",
+            InstanceState::Draining => "Draining",
+        },
+        memory_max_mb: (instance.memory_max_mb * 100.0).round() / 100.0,
+    });
+    reply::json(&InstanceList { instances: instances.collect() })
 }
 
 fn function_counts(function: &Function, ledger: &Ledger) -> FunctionCounts {

@@ -138,6 +138,15 @@ impl Fields {
             .map(Some)
     }
 
+    /// Whether a list has anything in it.
+    pub(crate) fn has_items(&mut self, name: &str) -> Result<bool, ApiError> {
+        match self.take(name) {
+            None => Ok(false),
+            Some(Value::Array(items)) => Ok(!items.is_empty()),
+            Some(_) => Err(self.wrong(name, "a list")),
+        }
+    }
+
     /// The field as JSON text, for options that are kept and returned but not read.
     pub(crate) fn opaque_object(&mut self, name: &str) -> Result<Option<String>, ApiError> {
         match self.take(name) {

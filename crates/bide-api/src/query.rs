@@ -33,6 +33,14 @@ impl Query {
         self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
+    /// All values of a parameter, also of the form `name.1=a&name.2=b`.
+    pub(crate) fn texts(&self, name: &str) -> Vec<&str> {
+        let is_item =
+            |key: &str| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let values = self.0.iter().filter(|(key, value)| is_item(key) && !value.is_empty());
+        values.map(|(_, value)| value.as_str()).collect()
+    }
+
     pub(crate) fn number<T>(&self, name: &str, range: RangeInclusive<T>) -> Result<Option<T>, ApiError>
     where
         T: std::str::FromStr + PartialOrd + std::fmt::Display,

@@ -7,20 +7,23 @@ mod async_config;
 mod code;
 mod domains;
 mod functions;
+mod instances;
 mod invoke;
 mod layers;
+mod on_demand;
+mod provision;
 mod services;
 mod tasks;
 mod triggers;
 
 use axum::body::Body;
 use axum::http::{Method, Response};
-use bide_engine::Listing;
+use bide_engine::{Listing, Target};
 use bide_types::limits::LIST_PAGE_DEFAULT;
 
 use crate::edge::Call;
 use crate::error::ApiError;
-use crate::path::Segments;
+use crate::path::{Segments, service_and_qualifier};
 use crate::query::Query;
 
 /// What the path of every request of this generation starts with.
@@ -81,6 +84,15 @@ async fn route_management(call: Call<'_>, path: &[&str]) -> Answer {
         (&Method::PUT,    ["services", s, "functions", f, "stateful-async-invocations", id]) => tasks::stop(call, s, f, id).await,
         (&Method::GET,    ["stateful-async-invocation-functions"]) => tasks::list_functions(call).await,
 
+        (&Method::PUT,    ["services", s, "functions", f, "provision-config"]) => provision::put(call, s, f).await,
+        (&Method::GET,    ["services", s, "functions", f, "provision-config"]) => provision::get(call, s, f).await,
+        (&Method::GET,    ["provision-configs"]) => provision::list(call).await,
+        (&Method::PUT,    ["services", s, "functions", f, "on-demand-config"]) => on_demand::put(call, s, f).await,
+        (&Method::GET,    ["services", s, "functions", f, "on-demand-config"]) => on_demand::get(call, s, f).await,
+        (&Method::DELETE, ["services", s, "functions", f, "on-demand-config"]) => on_demand::delete(call, s, f).await,
+        (&Method::GET,    ["on-demand-configs"]) => on_demand::list(call).await,
+        (&Method::GET,    ["services", s, "functions", f, "instances"]) => instances::list(call, s, f).await,
+
         (&Method::GET,    ["layers"]) => layers::list(call).await,
         (&Method::POST,   ["layers", l, "versions"]) => layers::publish(call, l).await,
         (&Method::GET,    ["layers", l, "versions"]) => layers::list_versions(call, l).await,
@@ -91,6 +103,12 @@ async fn route_management(call: Call<'_>, path: &[&str]) -> Answer {
 
         _ => Err(call.path_not_supported()),
     }
+}
+
+/// What a call on a function and qualifier is about.
+fn target(call: &Call<'_>, segment: &str, function: &str) -> Result<Target, ApiError> {
+    let (service, qualifier) = service_and_qualifier(segment)?;
+    Ok(call.state.engine.resolve(call.account(), service, function, &qualifier)?)
 }
 
 /// Which part of an alphabetical list is asked for. The token is the name that the page starts with.

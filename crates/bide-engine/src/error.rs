@@ -40,6 +40,14 @@ pub enum Error {
     BadResponse(&'static str),
     #[error("AsyncConfig for {service}:{function} does not exist.")]
     AsyncConfigNotExists { service: ServiceName, function: FunctionName },
+    #[error("on-demand configuration for {service}:{function} does not exist")]
+    OnDemandConfigNotFound { service: ServiceName, function: FunctionName },
+    #[error("provision configuration for {service}:{function} does not exist")]
+    ProvisionConfigNotFound { service: ServiceName, function: FunctionName },
+    #[error(
+        "function '{0}' has provisioned instances: set the target of its provision configuration to 0 first"
+    )]
+    ProvisionConfigExists(FunctionName),
     #[error("layer '{0}' does not exist")]
     LayerNotFound(String),
     #[error("version {version} of layer '{layer}' does not exist")]
@@ -85,6 +93,9 @@ impl Error {
             Self::AccessDenied(_) => ErrorCode::AccessDenied,
             Self::BadResponse(_) => ErrorCode::BadResponse,
             Self::AsyncConfigNotExists { .. } => ErrorCode::AsyncConfigNotExists,
+            Self::OnDemandConfigNotFound { .. } => ErrorCode::OnDemandConfigNotFound,
+            Self::ProvisionConfigNotFound { .. } => ErrorCode::ProvisionConfigNotFound,
+            Self::ProvisionConfigExists(_) => ErrorCode::ProvisionConfigExist,
             Self::LayerNotFound(_) => ErrorCode::LayerNotFound,
             Self::LayerVersionNotFound { .. } => ErrorCode::LayerVersionNotFound,
             Self::TaskNotFound(_) => ErrorCode::StatefulAsyncInvocationNotFound,

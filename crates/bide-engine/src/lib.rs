@@ -27,6 +27,7 @@ mod packages;
 mod record;
 mod resources;
 mod running;
+mod scaling;
 mod signals;
 mod start;
 mod tasks;
@@ -35,7 +36,7 @@ pub use addresses::HttpTarget;
 pub use bide_core::{Bucket, DestinationStatus, Event, Invocation, Ledger, Mode, Outcome, State, Status};
 pub use bide_runtime::{
     AttemptOutcome, AttemptResult, Cancel, Executor, FunctionErrorCause, FunctionErrorKind, HttpRequest,
-    ResponseHead, Tracing,
+    InstanceInfo, InstanceState, ProvisionStatus, ResponseHead, Tracing,
 };
 pub use bide_store::{SortOrder, Store, TaskPage, TaskQuery, TaskView};
 pub use catalog::{Listing, NewLayerVersion, PublishedLayer, Target, Versioned, subdomain};
@@ -43,5 +44,6 @@ pub use error::Error;
 pub use invoke::{Accepted, AsyncCall, SyncCall};
 pub use invoke_http::{BrokenOff, HttpAnswer, HttpCall, HttpResponse};
 pub use options::Options;
+pub use scaling::Provision;
 pub use start::{Dependencies, Engine, StartError};
 pub use tasks::NodeStatus;

@@ -102,7 +102,7 @@ impl Engine {
     /// Deletes a function with its configurations. What waits for it is settled as invalid.
     ///
     /// # Errors
-    /// [`Error::FunctionNotFound`], [`Error::Conflict`].
+    /// [`Error::FunctionNotFound`], [`Error::Conflict`]; [`Error::ProvisionConfigExists`] while instances are kept ready.
     pub async fn delete_function(
         &self,
         account: &AccountId,
@@ -118,7 +118,7 @@ impl Engine {
     }
 
     fn after_function_change(&self, function: FunctionId) {
-        self.shared.executor.retire(function);
+        self.shared.assign(function);
         self.shared.signals.capacity(function);
     }
 

@@ -4,13 +4,13 @@
 //! finish within the drain timeout, interrupt the rest (their work runs again at the next start), stop the instances,
 //! flush. A crash instead of an end costs nothing but the attempts under way.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bide_core::LeaseHolder;
 use bide_env::{Clock, Entropy};
 use bide_runtime::Executor;
 use bide_store::{Health, Store, StoreError};
-use bide_types::Timestamp;
+use bide_types::{FunctionId, Timestamp};
 use tokio::sync::{Semaphore, watch};
 
 use crate::background::{Background, Broken};
@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) running: Arc<Running>,
     pub(crate) unstored_kibibytes: Arc<Semaphore>,
     pub(crate) uploads: Uploads,
+    /// Held while the executor is told of a function, so that it hears of changes in their order.
+    assigning: Mutex<()>,
     stopping: watch::Sender<bool>,
     broken: Broken,
 }
@@ -71,6 +73,15 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    /// Tells the executor how a function is now, or that it is gone.
+    pub(crate) fn assign(&self, function: FunctionId) {
+        let _in_order = self.assigning.lock().expect("nobody panics while telling the executor");
+        match self.catalog.by_id(function) {
+            Some(entry) => self.executor.assign(&entry.spec),
+            None => self.executor.retire(function),
+        }
     }
 }
 
@@ -100,6 +111,7 @@ impl Engine {
             running,
             unstored_kibibytes: Arc::new(Semaphore::new(UNSTORED_BYTES_MAX / 1024)),
             uploads: Uploads::default(),
+            assigning: Mutex::default(),
             stopping: watch::Sender::new(false),
             broken: background.broken(),
         });
@@ -110,6 +122,7 @@ impl Engine {
         }
         let signals = Arc::clone(&shared.signals);
         shared.executor.on_capacity(Arc::new(move |function| signals.capacity(function)));
+        shared.catalog.entries().iter().for_each(|entry| shared.assign(entry.function.value.id));
         let stopping = || shared.stopping.subscribe();
         background.spawn("dispatcher", Dispatcher::new(Arc::clone(&shared)).run(stopping()));
         background.spawn("deliverer", deliver::run(Arc::clone(&shared), stopping()));
@@ -137,6 +150,7 @@ impl Engine {
             tracing::warn!(
                 "interrupting attempts that outlast the drain timeout; they run again at the next start"
             );
+            shared.executor.hurry();
             shared.running.interrupt();
             background.workers_ended().await;
         }

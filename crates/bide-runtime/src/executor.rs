@@ -181,6 +181,8 @@ pub struct ExecutorStats {
     pub busy: usize,
     /// Synchronous calls waiting for a slot.
     pub waiting: usize,
+    /// Instances replaced since the start because their health check failed.
+    pub unwell: u64,
 }
 
 /// A cancellation signal: cheap to clone, all clones see it, and it cannot be taken back.
@@ -247,6 +249,9 @@ pub trait Executor: Send + Sync + 'static {
     /// Forgets what is unpacked of packages, unless it is in `used` or an instance runs on it. Each item is what is
     /// unpacked together: the code of a function, or all its layers in their order.
     fn retain_code(&self, used: Vec<Vec<String>>) -> BoxFuture<'_, ()>;
+
+    /// The process is about to end: hooks of instances that are ended from now on have little time.
+    fn hurry(&self);
 
     /// Stops every instance; resolves when all processes are gone. Afterwards nothing can be reserved.
     fn shutdown(&self) -> BoxFuture<'_, ()>;

@@ -2,8 +2,11 @@
 //!
 //! Owns the process from the first fork to the last signal, and the verdict on each attempt. An instance that timed
 //! out, was cancelled, crashed or broke the protocol is dead when the attempt's outcome is given, and is never used
-//! again; attempts that ran beside the one at fault are no function errors. Never counts instances: `pool` does. A crash of the server kills the process, but not the processes that it
-//! had started; the next start removes the scratch directory.
+//! again; attempts that ran beside the one at fault are no function errors. Never counts
+//! instances: `pool` does. A crash of the server kills the process, but not the processes that it had started; the next start removes the scratch directory.
+
+mod health;
+mod hooks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +26,7 @@ use crate::layout::Layout;
 use crate::logs::{Logs, StartLog};
 use crate::runtime::{Broken, Channel, Live, Reply, Runtimes, Start, StartFailure, with_causes};
 use crate::scratch::Scratch;
+use hooks::Life;
 
 /// Time between SIGTERM and SIGKILL.
 const KILL_GRACE: Duration = Duration::from_millis(500);
@@ -43,6 +47,9 @@ pub(crate) struct Surroundings {
     pub(crate) scratch_root: PathBuf,
     pub(crate) search_path: String,
     pub(crate) shared_dirs: Vec<PathBuf>,
+    /// Set when the server is about to end: hooks then have `hurried_hook_time`.
+    pub(crate) hurry: Cancel,
+    pub(crate) hurried_hook_time: Duration,
 }
 
 /// A process that can take requests.
@@ -56,6 +63,7 @@ pub(crate) struct Instance {
     /// Set before the process is killed on purpose, and when it must not serve again.
     doomed: AtomicBool,
     out_of_memory: AtomicBool,
+    life: Life,
     // Dropped in this order: the process first, then what it used.
     _process: Process,
     _scratch: Option<Scratch>,
@@ -136,11 +144,13 @@ impl Instance {
             logs: Arc::clone(logs),
             doomed: AtomicBool::new(false),
             out_of_memory: AtomicBool::new(false),
+            life: Life::default(),
             _process: process,
             _scratch: scratch,
             _code: code,
             _layers: layers,
         };
+        instance.until_well().await?;
         instance.initialize().await?;
         Ok(instance)
     }
@@ -184,6 +194,10 @@ impl Instance {
         !self.doomed.load(Ordering::Relaxed) && !self.handle.has_exited() && self.channel.is_open()
     }
 
+    pub(crate) fn has_health_check(&self) -> bool {
+        self.spec.function.health_check.is_some()
+    }
+
     pub(crate) fn process(&self) -> ProcessHandle {
         self.handle.clone()
     }
@@ -211,13 +225,25 @@ impl Instance {
 
     async fn run_to_end(&self, request: &InvokeRequest, cancel: &Cancel) -> End {
         let clock = &self.surroundings.clock;
+        let _awake = tokio::select! {
+            biased;
+            awake = self.awake() => awake,
+            () = cancel.cancelled() => return End::Cancelled,
+        };
         let answer = self.channel.invoke(request);
         tokio::pin!(answer);
         tokio::select! {
             biased;
             answer = &mut answer => return End::Answer(answer),
             () = clock.sleep(self.spec.function.timeout()) => return End::Timeout,
-            () = cancel.cancelled() => return End::Cancelled,
+            () = cancel.cancelled() => {
+                // An answer may come meanwhile; nobody wants it, but the instance is to be heard.
+                tokio::select! {
+                    () = self.tell_of_end() => {}
+                    () = async { let _ = answer.await; std::future::pending().await } => {}
+                }
+                return End::Cancelled;
+            }
             _ = self.handle.exited() => {}
         }
         tokio::select! {
@@ -277,9 +303,15 @@ impl Instance {
         }
     }
 
+    /// Ends the instance in order: its pre-stop hook, then as [`Instance::stop`].
+    pub(crate) async fn end(&self) {
+        self.tell_of_end().await;
+        self.stop().await;
+    }
+
     /// Ends the process: SIGTERM, a short grace, SIGKILL to the whole group. Resolves when it is gone.
-    pub(crate) async fn stop(&self) {
-        self.doomed.store(true, Ordering::Relaxed);
+    async fn stop(&self) {
+        self.doom();
         self.handle.terminate();
         tokio::select! {
             biased;
@@ -294,7 +326,7 @@ impl Instance {
     pub(crate) fn enforce_memory(&self) {
         if self.is_out_of_memory(self.memory_max_mb()) {
             self.out_of_memory.store(true, Ordering::Relaxed);
-            self.doomed.store(true, Ordering::Relaxed);
+            self.doom();
             self.handle.kill();
         }
     }
@@ -345,7 +377,7 @@ struct KillUnlessAnswered<'a>(&'a Instance);
 
 impl Drop for KillUnlessAnswered<'_> {
     fn drop(&mut self) {
-        self.0.doomed.store(true, Ordering::Relaxed);
+        self.0.doom();
         self.0.handle.kill();
     }
 }

@@ -40,6 +40,10 @@ use watcher::watch_over;
 /// A start that has not ended by then waits more than it works.
 const LONG_START: Duration = Duration::from_secs(1);
 
+/// Idle for so long an instance is frozen, if its function has a hook for that. Calls that follow closely on one another
+/// do not wait for the hook.
+const REST_AFTER: Duration = Duration::from_secs(1);
+
 /// How the start of a seat's instance went; `None` until it has ended.
 type Outcome = Option<Result<Arc<Instance>, FailedStart>>;
 
@@ -98,6 +102,8 @@ impl Pools {
             scratch_root,
             search_path: options.search_path.clone(),
             shared_dirs: options.shared_dirs.clone(),
+            hurry: Cancel::new(),
+            hurried_hook_time: options.hurried_hook_time,
         });
         let book = Mutex::new(open_book(&options, entropy));
         let shared = Arc::new(Shared {
@@ -271,6 +277,7 @@ impl Shared {
         actions.grown.push(key.function);
         if let Some(instance) = instance {
             self.watch_exit(key.clone(), seat.number, instance.process());
+            self.watch_health(key.clone(), seat.number, instance);
         }
         self.act(actions);
         self.changed.notify_one();
@@ -292,13 +299,41 @@ impl Shared {
         });
     }
 
-    /// Stops the instance of a seat that the book has let go, in a task that [`Executor::shutdown`] waits for.
+    /// Replaces an instance whose health check fails.
+    fn watch_health(self: &Arc<Self>, key: Key, number: u64, instance: Arc<Instance>) {
+        if !instance.has_health_check() {
+            return;
+        }
+        let (shared, closing) = (Arc::downgrade(self), self.closing.clone());
+        self.tasks.spawn(async move {
+            let process = instance.process();
+            let unwell = tokio::select! {
+                unwell = instance.is_found_unwell() => unwell,
+                _ = process.exited() => false,
+                () = closing.cancelled() => false,
+            };
+            let Some(shared) = shared.upgrade().filter(|_| unwell) else { return };
+            tracing::warn!(instance = %instance.id, "the health check failed; the instance is replaced");
+            let actions = shared.book().condemn(&key, number, shared.now());
+            shared.act(actions);
+        });
+    }
+
+    /// Tells instances that have become idle, which then freeze.
+    fn send_to_rest(&self) {
+        let seats = self.book().send_to_rest(self.now(), REST_AFTER);
+        for instance in seats.iter().filter_map(|seat| seat.instance()) {
+            self.tasks.spawn(async move { instance.rest().await });
+        }
+    }
+
+    /// Ends the instance of a seat that the book has let go, in a task that [`Executor::shutdown`] waits for.
     fn stop(self: &Arc<Self>, seat: Arc<Seat>) {
         let Some(instance) = seat.instance() else { return };
         self.stops_running.send_modify(|running| *running += 1);
         let shared = Arc::clone(self);
         self.tasks.spawn(async move {
-            instance.stop().await;
+            instance.end().await;
             drop((instance, seat));
             shared.stops_running.send_modify(|running| *running -= 1);
             let actions = shared.book().settle(shared.now());
@@ -383,8 +418,13 @@ impl Executor for Pools {
         })
     }
 
+    fn hurry(&self) {
+        self.shared.surroundings.hurry.cancel();
+    }
+
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            self.hurry();
             self.shared.closing.cancel();
             let (seats, waiters) = self.shared.book().close();
             drop(waiters);

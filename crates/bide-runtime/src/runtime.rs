@@ -62,6 +62,15 @@ pub(crate) enum Hook {
     PreFreeze,
 }
 
+impl Hook {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::PreStop => "pre-stop",
+            Self::PreFreeze => "pre-freeze",
+        }
+    }
+}
+
 /// Hands requests to one instance; several at once if the function allows it.
 pub(crate) trait Channel: Send + Sync {
     fn initialize<'a>(&'a self, request_id: &'a RequestId) -> BoxFuture<'a, Result<Reply, Broken>>;
@@ -71,6 +80,11 @@ pub(crate) trait Channel: Send + Sync {
     fn hook<'a>(&'a self, hook: Hook, request_id: &'a RequestId) -> BoxFuture<'a, Result<Reply, Broken>>;
 
     fn invoke<'a>(&'a self, request: &'a InvokeRequest) -> BoxFuture<'a, Result<Reply, Broken>>;
+
+    /// Asks a server whether it is well, by a `GET` of `path`; whoever is no server is well. The caller bounds the time.
+    fn probe<'a>(&'a self, _path: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(async { true })
+    }
 
     /// Whether requests can still reach the instance.
     fn is_open(&self) -> bool {

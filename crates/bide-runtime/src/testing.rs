@@ -208,6 +208,8 @@ impl Executor for FakeExecutor {
         Box::pin(async {})
     }
 
+    fn hurry(&self) {}
+
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             {
@@ -222,7 +224,7 @@ impl Executor for FakeExecutor {
     fn stats(&self) -> ExecutorStats {
         let state = self.shared.lock();
         let busy = state.busy.values().sum();
-        ExecutorStats { instances: busy, starting: 0, busy, waiting: state.waiting }
+        ExecutorStats { instances: busy, starting: 0, busy, waiting: state.waiting, unwell: 0 }
     }
 }
 

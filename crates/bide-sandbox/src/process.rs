@@ -45,6 +45,15 @@ pub(crate) trait Control: fmt::Debug + Send + Sync {
     /// Sends a signal to the process and all that it started, unless it has ended.
     fn signal(&self, signal: Signal);
 
+    /// Keeps the process and all that it started from running.
+    fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Opens a connection to a port that the process listens on.
     fn connect(&self, port: u16) -> Connecting<'_> {
         Box::pin(TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
@@ -97,6 +106,15 @@ impl ProcessHandle {
     /// Ends it and all that it started (SIGKILL).
     pub fn kill(&self) {
         self.shared.control.signal(Signal::KILL);
+    }
+
+    /// Keeps the process and all that it started from running until [`ProcessHandle::thaw`]. A kill ends it all the same.
+    pub fn freeze(&self) {
+        self.shared.control.freeze();
+    }
+
+    pub fn thaw(&self) {
+        self.shared.control.thaw();
     }
 
     pub fn has_exited(&self) -> bool {

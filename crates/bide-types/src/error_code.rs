@@ -49,8 +49,12 @@ error_codes! {
     LayerVersionNotFound = 404,
     LimitExceededError = 400,
     MissingRequiredHeader = 400,
+    OnDemandConfigNotFound = 404,
     PathNotSupported = 400,
     PreconditionFailed = 412,
+    /// Instances are still kept ready for what is to be deleted.
+    ProvisionConfigExist = 409,
+    ProvisionConfigNotFound = 404,
     ResourceExhausted = 429,
     ServiceAlreadyExists = 409,
     ServiceNotEmpty = 409,

@@ -236,22 +236,15 @@ pub struct AsyncInvokeConfig {
     pub modified_at: Timestamp,
 }
 
-/// Instances that are kept ready for one function and qualifier (FC "ProvisionConfig").
+/// How many instances one function and qualifier have (FC "ProvisionConfig" and "OnDemandConfig").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProvisionConfig {
+pub struct ScalingConfig {
     pub function: FunctionId,
     pub qualifier: Qualifier,
-    /// At least 1: a target of 0 is no configuration.
-    pub target: u32,
-}
-
-/// Most instances of one function and qualifier beside those kept ready (FC "OnDemandConfig").
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OnDemandConfig {
-    pub function: FunctionId,
-    pub qualifier: Qualifier,
-    /// 0 allows none.
-    pub instances_max: u32,
+    /// Instances that are kept ready; 0 is none.
+    pub provisioned: u32,
+    /// Most instances beside these; 0 allows none, `None` leaves it to the caps of the server.
+    pub on_demand_max: Option<u32>,
 }
 
 #[cfg(test)]

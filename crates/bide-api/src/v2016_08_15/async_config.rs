@@ -6,11 +6,10 @@ use bide_types::resource::AsyncInvokeConfig;
 use bide_types::{AccountId, Qualifier, limits};
 use serde::Serialize;
 
-use super::{Answer, SETTINGS_BODY_BYTES_MAX, page};
+use super::{Answer, SETTINGS_BODY_BYTES_MAX, page, target};
 use crate::edge::Call;
 use crate::error::ApiError;
 use crate::fields::Fields;
-use crate::path::service_and_qualifier;
 use crate::query::Query;
 use crate::{destination, reply};
 
@@ -85,7 +84,7 @@ struct ConfigFields {
 }
 
 pub(super) async fn put(mut call: Call<'_>, segment: &str, function: &str) -> Answer {
-    let target = resolve(&call, segment, function)?;
+    let target = target(&call, segment, function)?;
     let body = call.read_body(SETTINGS_BODY_BYTES_MAX).await?;
     let said = read(&mut Fields::parse(&body.bytes)?, call.account())?;
     let config = call.state.engine.put_async_config(&target, |config| said.apply(config)).await?;
@@ -93,13 +92,13 @@ pub(super) async fn put(mut call: Call<'_>, segment: &str, function: &str) -> An
 }
 
 pub(super) async fn get(call: Call<'_>, segment: &str, function: &str) -> Answer {
-    let target = resolve(&call, segment, function)?;
+    let target = target(&call, segment, function)?;
     let config = call.state.engine.async_config(&target)?;
     Ok(reply::json(&ConfigBody::new(&target, &config.value)))
 }
 
 pub(super) async fn delete(call: Call<'_>, segment: &str, function: &str) -> Answer {
-    let target = resolve(&call, segment, function)?;
+    let target = target(&call, segment, function)?;
     call.state.engine.delete_async_config(&target).await?;
     Ok(reply::no_content())
 }
@@ -112,11 +111,6 @@ pub(super) async fn list(call: Call<'_>, service: &str, function: &str) -> Answe
     let (configs, next_token) = page(named, query.text("nextToken"), query.limit(limits::LIST_PAGE_DEFAULT)?);
     let configs = configs.into_iter().map(|config| ConfigBody::new(&target, &config.value)).collect();
     Ok(reply::json(&ConfigList { configs, next_token }))
-}
-
-fn resolve(call: &Call<'_>, segment: &str, function: &str) -> Result<Target, ApiError> {
-    let (service, qualifier) = service_and_qualifier(segment)?;
-    Ok(call.state.engine.resolve(call.account(), service, function, &qualifier)?)
 }
 
 fn read(fields: &mut Fields, caller: &AccountId) -> Result<ConfigFields, ApiError> {

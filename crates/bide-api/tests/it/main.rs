@@ -12,6 +12,7 @@ mod invoke_async;
 mod invoke_sync;
 mod layers;
 mod requests;
+mod scaling;
 mod services;
 mod tasks;
 mod triggers;

@@ -50,11 +50,6 @@ impl Catalog {
         })
         .await
     }
-
-    fn refresh(&self, target: &Target) -> Result<Target, Error> {
-        let function = target.function();
-        self.resolve(&function.account, function.service.as_str(), function.name.as_str(), &target.qualifier)
-    }
 }
 
 /// A destination must be a function of the same account, and another one (fc-behaviour 12). Whether it exists is seen

@@ -10,7 +10,7 @@ use bide_types::resource::Function;
 use bide_types::{AccountId, FunctionId, Timestamp};
 
 use super::retired::Retired;
-use super::stored::{config_key_of, encode, function_key, function_sequence_key};
+use super::stored::{config_key_of, encode, function_key, function_sequence_key, scaling_key};
 use super::view::View;
 use super::{Catalog, FunctionEntry, Listing, Versioned, expected, page, removal};
 use crate::error::Error;
@@ -74,7 +74,7 @@ impl Catalog {
         self.commit(changing, vec![write], |view, revision| show(view, function, revision)).await
     }
 
-    /// Deletes a function and its asynchronous configurations; returns its id. What must still be known of it is retired.
+    /// Deletes a function and its configurations; returns its id. What must still be known of it is retired.
     pub(crate) async fn delete_function(
         &self,
         account: &AccountId,
@@ -92,10 +92,16 @@ impl Catalog {
         if !entry.triggers.is_empty() {
             return Err(Error::FunctionNotEmpty(current.value.name.clone()));
         }
+        if entry.scaling.values().any(|scaling| scaling.value.provisioned > 0) {
+            return Err(Error::ProvisionConfigExists(current.value.name.clone()));
+        }
         let mut writes = vec![removal(function_write(&current.value).key, current.revision)];
         writes.extend(
             entry.configs.values().map(|config| removal(config_key_of(&config.value), config.revision)),
         );
+        writes.extend(entry.scaling.values().map(|scaling| {
+            removal(scaling_key(scaling.value.function, &scaling.value.qualifier), scaling.revision)
+        }));
         let retired = Retired::of(&entry, now);
         writes.extend(retired.as_ref().map(Retired::write));
         self.commit(changing, writes, move |view, revision| {

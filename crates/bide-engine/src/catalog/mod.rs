@@ -9,6 +9,7 @@ mod domain;
 mod function;
 mod layer;
 mod retired;
+mod scaling;
 mod service;
 mod stored;
 mod subdomain;
@@ -21,7 +22,7 @@ use std::sync::{Arc, RwLock};
 use bide_core::{Policy, PolicyTable};
 use bide_runtime::FunctionSpec;
 use bide_store::{ControlChange, ControlKey, ControlWrite, Expected, Store};
-use bide_types::resource::{AsyncInvokeConfig, Function};
+use bide_types::resource::{AsyncInvokeConfig, Function, ScalingConfig};
 use bide_types::{AccountId, FunctionId, Qualifier};
 
 use crate::batcher::Batcher;
@@ -66,6 +67,7 @@ pub(crate) struct FunctionEntry {
     pub(crate) function: Versioned<Function>,
     pub(crate) configs: BTreeMap<Qualifier, Versioned<AsyncInvokeConfig>>,
     pub(crate) triggers: Triggers,
+    pub(crate) scaling: BTreeMap<Qualifier, Versioned<ScalingConfig>>,
     pub(crate) policies: Arc<PolicyTable>,
     pub(crate) spec: Arc<FunctionSpec>,
 }
@@ -89,6 +91,11 @@ impl Target {
     /// The asynchronous configuration of the qualifier, if one was put.
     pub fn async_config(&self) -> Option<&Versioned<AsyncInvokeConfig>> {
         self.entry.configs.get(&self.qualifier)
+    }
+
+    /// How many instances the qualifier has, if that was put.
+    pub(crate) fn scaling(&self) -> Option<&Versioned<ScalingConfig>> {
+        self.entry.scaling.get(&self.qualifier)
     }
 
     /// Whether every asynchronous call of this qualifier is a task.
@@ -144,6 +151,11 @@ impl Catalog {
         self.view().by_id.get(&function).cloned()
     }
 
+    /// Every function, in no order.
+    pub(crate) fn entries(&self) -> Vec<Arc<FunctionEntry>> {
+        self.view().by_id.values().cloned().collect()
+    }
+
     pub(crate) fn account_of(&self, function: FunctionId) -> Option<AccountId> {
         self.view().by_id.get(&function).map(|entry| entry.function.value.account.clone())
     }
@@ -171,6 +183,12 @@ impl Catalog {
 
     fn view(&self) -> std::sync::RwLockReadGuard<'_, View> {
         self.view.read().expect("nobody panics while changing the view")
+    }
+
+    /// The target as it is now; call while changing.
+    fn refresh(&self, target: &Target) -> Result<Target, Error> {
+        let function = target.function();
+        self.resolve(&function.account, function.service.as_str(), function.name.as_str(), &target.qualifier)
     }
 
     async fn begin(&self) -> Changing {

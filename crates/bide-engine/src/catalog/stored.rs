@@ -1,7 +1,8 @@
 //! Keys and stored form of control objects.
 //!
 //! Owns the key scheme (`service/…`, `function/…`, `async/…`, `trigger/…`, `domain/…`, `layer/…`, `retired/…`,
-//! `sequence/function`) and the JSON form, which carries its version. A version or kind that is not known is an error, never skipped.
+//! `scaling/…`, `sequence/function`) and the JSON form, which carries its version. A version or kind that is not known is
+//! an error, never skipped.
 
 use bide_store::ControlKey;
 use bide_types::resource::AsyncInvokeConfig;
@@ -49,6 +50,10 @@ pub(super) fn async_config_key(function: FunctionId, qualifier: &Qualifier) -> C
 
 pub(super) fn config_key_of(config: &AsyncInvokeConfig) -> ControlKey {
     async_config_key(config.function, &config.qualifier)
+}
+
+pub(super) fn scaling_key(function: FunctionId, qualifier: &Qualifier) -> ControlKey {
+    ControlKey::new(&["scaling", &function.get().to_string(), qualifier.as_str()])
 }
 
 pub(super) fn layer_key(account: &AccountId, name: &LayerName) -> ControlKey {

@@ -10,7 +10,7 @@ use bide_runtime::{FunctionSpec, Scale};
 use bide_store::{ControlKey, ControlObject};
 use bide_types::limits::{EVENT_AGE_DEFAULT, RETRY_ATTEMPTS_DEFAULT};
 use bide_types::resource::{
-    AsyncInvokeConfig, CustomDomain, Function, Layer, Service, Trigger, TriggerConfig,
+    AsyncInvokeConfig, CustomDomain, Function, Layer, ScalingConfig, Service, Trigger, TriggerConfig,
 };
 use bide_types::{
     AccountId, DomainName, FunctionId, FunctionName, LayerName, Qualifier, ServiceName, TriggerName,
@@ -45,6 +45,7 @@ struct Loading {
     functions: Vec<Versioned<Function>>,
     configs: Vec<Versioned<AsyncInvokeConfig>>,
     triggers: Vec<Versioned<Trigger>>,
+    scaling: Vec<Versioned<ScalingConfig>>,
 }
 
 /// What belongs to a function and is stored beside it.
@@ -52,6 +53,7 @@ struct Loading {
 struct Belongings {
     configs: BTreeMap<Qualifier, Versioned<AsyncInvokeConfig>>,
     triggers: Triggers,
+    scaling: BTreeMap<Qualifier, Versioned<ScalingConfig>>,
 }
 
 pub(super) struct ServiceEntry {
@@ -97,6 +99,10 @@ impl View {
                 let retired: Retired = decode(&object.value).map_err(damaged)?;
                 retired.show(self, revision);
             }
+            Some("scaling") => {
+                let scaling = decode(&object.value).map_err(damaged)?;
+                self.loading.scaling.push(Versioned { value: Arc::new(scaling), revision });
+            }
             Some("sequence") if *key == function_sequence_key() => {
                 self.sequence = Some((decode(&object.value).map_err(damaged)?, revision));
             }
@@ -106,10 +112,11 @@ impl View {
     }
 
     pub(super) fn link(&mut self) {
-        let Loading { functions, configs, triggers } = std::mem::take(&mut self.loading);
+        let Loading { functions, configs, triggers, scaling } = std::mem::take(&mut self.loading);
         functions.into_iter().for_each(|function| self.put_function(function));
         configs.into_iter().for_each(|config| self.put_config(config));
         triggers.into_iter().for_each(|trigger| self.put_trigger(trigger));
+        scaling.into_iter().for_each(|scaling| self.put_scaling(scaling));
     }
 
     pub(super) fn service(&self, account: &AccountId, name: &str) -> Result<&ServiceEntry, Error> {
@@ -183,6 +190,18 @@ impl View {
         });
     }
 
+    pub(super) fn put_scaling(&mut self, scaling: Versioned<ScalingConfig>) {
+        self.change(scaling.value.function, |belongings| {
+            belongings.scaling.insert(scaling.value.qualifier.clone(), scaling);
+        });
+    }
+
+    pub(super) fn remove_scaling(&mut self, function: FunctionId, qualifier: &Qualifier) {
+        self.change(function, |belongings| {
+            belongings.scaling.remove(qualifier);
+        });
+    }
+
     pub(super) fn remove_function(&mut self, function: &Function) {
         self.hide_subdomains(function.id);
         self.by_id.remove(&function.id);
@@ -215,22 +234,27 @@ impl View {
         else {
             return; // a service is removed only when it has no functions
         };
+        let qualifier = Qualifier::latest();
+        let scale = belongings.scaling.get(&qualifier).map(|scaling| Scale {
+            provisioned: scaling.value.provisioned,
+            on_demand_max: scaling.value.on_demand_max,
+        });
         let spec = Arc::new(FunctionSpec {
             function: Arc::clone(&value),
-            qualifier: Qualifier::latest(),
+            qualifier,
             version_id: String::new(),
             region: self.region.clone(),
             internet_access: service.service.value.internet_access,
             role_arn: service.service.value.role.clone(),
-            scale: Scale::default(),
+            scale: scale.unwrap_or_default(),
         });
-        let Belongings { configs, triggers } = belongings;
+        let Belongings { configs, triggers, scaling } = belongings;
         self.subdomains.extend(
             http_qualifiers(&triggers)
                 .map(|qualifier| (subdomain(&value, qualifier), (value.id, qualifier.clone()))),
         );
         let policies = Arc::new(policies(&configs));
-        let entry = Arc::new(FunctionEntry { function, configs, triggers, policies, spec });
+        let entry = Arc::new(FunctionEntry { function, configs, triggers, scaling, policies, spec });
         service.functions.insert(value.name.clone(), Arc::clone(&entry));
         self.by_id.insert(value.id, entry);
     }
@@ -238,7 +262,11 @@ impl View {
 
 impl Belongings {
     fn of(entry: &FunctionEntry) -> Self {
-        Self { configs: entry.configs.clone(), triggers: entry.triggers.clone() }
+        Self {
+            configs: entry.configs.clone(),
+            triggers: entry.triggers.clone(),
+            scaling: entry.scaling.clone(),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Services, functions and configurations, and what a restart finds.
 
-use bide_engine::Listing;
-use bide_types::ErrorCode;
+use bide_engine::{Listing, NewLayerVersion};
+use bide_types::resource::Code;
+use bide_types::{ErrorCode, LayerName};
 
 use crate::fixture::Fixture;
 
@@ -116,4 +117,63 @@ async fn a_package_goes_when_no_function_names_it_and_its_upload_is_not_recent()
     fixture.settle().await;
     assert!(fixture.engine.package(&digest("b")).await.expect("readable").is_none());
     assert!(fixture.engine.package(&digest("a")).await.expect("readable").is_some());
+}
+
+#[tokio::test]
+async fn what_scales_a_function_outlives_a_restart_and_goes_with_it() {
+    let fixture = Fixture::new(1).await;
+    let target = fixture.target("f");
+    fixture.engine.put_provision_config(&target, 2).await.expect("put");
+    fixture.engine.put_on_demand_config(&target, 5).await.expect("put");
+    let fixture = fixture.crash(2).await;
+    let target = fixture.target("f");
+    let scale =
+        fixture.executor.assigned(target.function().id, &target.qualifier).expect("told at the start").scale;
+    assert_eq!((scale.provisioned, scale.on_demand_max), (2, Some(5)));
+    let refused =
+        fixture.engine.delete_function(&fixture.account, "s", "f", None).await.expect_err("refused");
+    assert_eq!(refused.code(), ErrorCode::ProvisionConfigExist);
+    fixture.engine.put_provision_config(&target, 0).await.expect("put");
+    assert_eq!(fixture.engine.on_demand_config(&fixture.target("f")).expect("there"), 5);
+    fixture.engine.delete_function(&fixture.account, "s", "f", None).await.expect("deleted");
+    let fixture = fixture.crash(3).await;
+    fixture.engine.create_function(fixture.function_named("f")).await.expect("created");
+    let missing = fixture.engine.on_demand_config(&fixture.target("f")).expect_err("gone");
+    assert_eq!(missing.code(), ErrorCode::OnDemandConfigNotFound);
+}
+
+#[tokio::test]
+async fn layers_outlive_a_restart_and_their_packages_stay_while_anybody_names_them() {
+    let fixture = Fixture::new(1).await;
+    let publish = |digest: &str| NewLayerVersion {
+        account: fixture.account.clone(),
+        name: LayerName::new("common").expect("valid"),
+        description: String::new(),
+        compatible_runtimes: Vec::new(),
+        code: Code { digest: digest.to_owned(), crc64: 0, size_bytes: 1 },
+        unpacked_bytes: 400 * 1024 * 1024,
+    };
+    for digest in ["aa", "bb"] {
+        fixture.engine.put_package(digest.to_owned(), "zip".into()).await.expect("kept");
+        fixture.engine.publish_layer(publish(digest)).await.expect("published");
+    }
+    let arn = |version| bide_engine::arn::format_layer("local", &fixture.account, &publish("").name, version);
+    let too_much =
+        fixture.engine.layers_named(&fixture.account, &[arn(1), arn(2)]).expect_err("too large together");
+    assert_eq!(too_much.code(), ErrorCode::InvalidArgument);
+    let mut function = fixture.target("f").function().as_ref().clone();
+    function.layers = fixture.engine.layers_named(&fixture.account, &[arn(1)]).expect("resolved");
+    fixture.engine.replace_function(function, None).await.expect("replaced");
+    fixture.engine.delete_layer_version(&fixture.account, "common", 1).await.expect("deleted");
+    let fixture = fixture.crash(2).await;
+    let kept = |digest: &'static str| {
+        let engine = fixture.engine.clone();
+        async move { engine.package(digest).await.expect("readable").is_some() }
+    };
+    assert!(kept("aa").await && kept("bb").await, "one is named by a function, one by a version");
+    assert!(fixture.engine.layer_version(&fixture.account, "common", 1).is_err());
+    fixture.engine.delete_function(&fixture.account, "s", "f", None).await.expect("deleted");
+    let fixture = fixture.crash(3).await;
+    assert!(fixture.engine.package("aa").await.expect("readable").is_none());
+    assert!(fixture.engine.package("bb").await.expect("readable").is_some());
 }

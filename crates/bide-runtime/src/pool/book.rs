@@ -122,6 +122,8 @@ pub(crate) struct Book<I, W> {
     next_member: u64,
     /// Functions that were refused a slot since they were last told of capacity.
     refused: HashSet<FunctionId>,
+    /// Members condemned so far.
+    unwell: u64,
     closed: bool,
 }
 
@@ -143,6 +145,7 @@ impl<I: Clone, W> Book<I, W> {
             crowding: 0,
             next_member: 0,
             refused: HashSet::new(),
+            unwell: 0,
             closed: false,
         }
     }
@@ -224,6 +227,7 @@ impl<I: Clone, W> Book<I, W> {
             starting: self.starting,
             busy: members().map(|member| member.busy).sum(),
             waiting: self.pools.values().map(|pool| pool.waiters.len()).sum(),
+            unwell: self.unwell,
         }
     }
 

@@ -23,6 +23,8 @@ pub struct PoolOptions {
     pub idle_timeout: Duration,
     pub instances_per_function_max: usize,
     pub instances_per_account_max: usize,
+    /// Time of a pre-stop hook once the server is about to end.
+    pub hurried_hook_time: Duration,
     /// Cold starts at the same time, of all functions together; those that take long do not count.
     pub starts_max: usize,
 }
@@ -39,6 +41,7 @@ impl PoolOptions {
             idle_timeout: Duration::from_secs(180),
             instances_per_function_max: 90,
             instances_per_account_max: 100,
+            hurried_hook_time: Duration::from_secs(30),
             starts_max: cores().max(2),
         }
     }

@@ -17,7 +17,7 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(250);
 /// The same while somebody waits for capacity that only time may bring.
 const WANT_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Reclaims idle instances, watches memory, and lets the book think again. Keeps nothing alive.
+/// Reclaims idle instances or has them rest, watches memory, and lets the book think again. Keeps nothing alive.
 pub(super) async fn watch_over(
     pools: Weak<Shared>,
     clock: Arc<dyn Clock>,
@@ -55,6 +55,7 @@ impl Shared {
         };
         actions.grown.dedup();
         self.act(actions);
+        self.send_to_rest();
         self.ready().iter().for_each(|instance| instance.enforce_memory());
     }
 }

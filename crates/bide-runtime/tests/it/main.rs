@@ -4,6 +4,7 @@
 
 mod custom;
 mod custom_http;
+mod lifecycle;
 mod node;
 mod node_http;
 mod pools;

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bide_env::{ManualClock, SystemClock};
-use bide_runtime::{AttemptResult, Cancel, Executor, ExecutorStats};
+use bide_runtime::{AttemptResult, Cancel, Executor, ExecutorStats, Scale};
 use bide_types::Timestamp;
+use bide_types::resource::Function;
 
 use crate::world::{World, failure, json, request, runs, spec, text, until};
 
@@ -44,7 +45,10 @@ async fn warm_instances_are_reused_and_only_the_first_call_is_cold() {
     assert!(first.cold_start && !second.cold_start);
     assert_eq!(text(&first), text(&second));
     assert_eq!(first.instance, second.instance);
-    assert_eq!(world.pools.stats(), ExecutorStats { instances: 1, starting: 0, busy: 0, waiting: 0 });
+    assert_eq!(
+        world.pools.stats(),
+        ExecutorStats { instances: 1, starting: 0, busy: 0, waiting: 0, unwell: 0 }
+    );
 }
 
 #[tokio::test]
@@ -284,4 +288,76 @@ async fn programs_of_layers_are_found_and_the_first_layer_wins() {
         world.layer(&[("bin/tool", &tool("second"), 0o755), ("bin/other", &tool("other"), 0o755)]),
     ];
     assert_eq!(text(&world.call(&spec(function), "").await), "first\nother\n");
+}
+
+#[tokio::test]
+async fn a_minimum_is_ready_before_any_call_and_is_made_up_again() {
+    let world = World::new().await;
+    let mut function = world.python(PID);
+    let scaled = |function: &Function, provisioned| {
+        let mut spec = spec(function.clone()).as_ref().clone();
+        spec.scale = Scale { provisioned, on_demand_max: None };
+        Arc::new(spec)
+    };
+    let two = scaled(&function, 2);
+    let current = || world.pools.provision_status(function.id, &two.qualifier).current;
+    world.pools.assign(&two);
+    until(|| current() == 2).await;
+    let first = world.call(&two, "").await;
+    assert!(!first.cold_start);
+    let pid: i32 = text(&first).parse().unwrap();
+    std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    until(|| current() == 1).await;
+    until(|| current() == 2).await;
+    let old = world.pools.process_ids();
+    function.revision = 2;
+    world.pools.assign(&scaled(&function, 1));
+    until(|| !old.iter().any(|pid| runs(*pid))).await;
+    until(|| world.pools.process_ids().len() == 1).await;
+    world.pools.retire(function.id);
+    until(|| world.pools.stats() == ExecutorStats::default()).await;
+}
+
+#[tokio::test]
+async fn code_that_never_starts_is_tried_again_later_and_says_why() {
+    let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
+    let world = World::with(|_| {}, Arc::new(clock.clone())).await;
+    let function = world.python("raise RuntimeError('no luck')\n");
+    let mut spec = spec(function.clone()).as_ref().clone();
+    spec.scale = Scale { provisioned: 1, on_demand_max: None };
+    world.pools.assign(&Arc::new(spec.clone()));
+    let status = || world.pools.provision_status(function.id, &spec.qualifier);
+    until(|| status().error.is_some()).await;
+    assert_eq!((status().current, status().error.as_deref()), (0, Some("no luck")));
+    assert_eq!(world.pools.stats().starting, 0, "it waits");
+    let again = || {
+        clock.advance(Duration::from_millis(250));
+        world.pools.stats().starting == 1
+    };
+    until(again).await;
+    world.pools.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_cap_of_nothing_refuses_at_once_and_turns_away_who_waits() {
+    let clock = Arc::new(SystemClock::new());
+    let world = Arc::new(World::with(|options| options.starts_max = 1, clock).await);
+    let open = spec(world.python(PID));
+    let mut shut = open.as_ref().clone();
+    shut.scale = Scale { provisioned: 0, on_demand_max: Some(0) };
+    let held = world.pools.try_reserve(&open).unwrap();
+    let waiting = {
+        let (world, open) = (Arc::clone(&world), Arc::clone(&open));
+        tokio::spawn(async move { world.pools.reserve(&open).await.err() })
+    };
+    until(|| world.pools.stats().waiting == 1).await;
+    world.pools.assign(&Arc::new(shut));
+    let reason =
+        "the on-demand configuration of qualifier LATEST allows 0 instances beside the 0 provisioned";
+    assert_eq!(waiting.await.unwrap().unwrap().reason, reason);
+    assert_eq!(world.pools.reserve(&open).await.err().unwrap().reason, reason);
+    drop(held);
+    until(|| world.pools.stats() == ExecutorStats::default()).await;
+    world.pools.assign(&open);
+    assert!(world.pools.try_reserve(&open).is_some());
 }

@@ -10,7 +10,7 @@ use bide_env::{Clock, SystemClock, SystemEntropy};
 use bide_runtime::{
     AttemptOutcome, AttemptResult, BoxFuture, Cancel, CodeSource, Executor, FunctionErrorCause,
     FunctionErrorKind, FunctionSpec, HttpFormat, HttpRequest, InvokeRequest, PoolOptions, Pools, Responder,
-    ResponseHead, Tracing,
+    ResponseHead, Scale, Tracing,
 };
 use bide_sandbox::ProcessLauncher;
 use bide_types::resource::{Code, Function, LayerReference, Runtime};

@@ -5,6 +5,7 @@
 pub(crate) mod demo;
 pub(crate) mod deploy;
 pub(crate) mod functions;
+pub(crate) mod instances;
 pub(crate) mod invoke;
 pub(crate) mod serve;
 pub(crate) mod tasks;

@@ -13,6 +13,7 @@ mod faults;
 mod instances;
 mod lifecycle;
 mod misbehaviour;
+mod provisioned;
 mod refusals;
 mod runtimes;
 mod stops;

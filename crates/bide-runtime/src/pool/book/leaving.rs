@@ -78,16 +78,17 @@ impl<I: Clone, W> Book<I, W> {
         }
     }
 
-    /// A member is not well: it finishes what it runs and is replaced. `false` if it is leaving already.
-    pub(crate) fn condemn(&mut self, key: &Key, number: u64, now: Duration) -> (bool, Actions<I, W>) {
+    /// A member is not well: it finishes what it runs and is replaced, unless it is leaving already.
+    pub(crate) fn condemn(&mut self, key: &Key, number: u64, now: Duration) -> Actions<I, W> {
         let mut actions = Actions::default();
         let Some(member) = self.member_mut(key, number).filter(|member| !member.draining) else {
-            return (false, actions);
+            return actions;
         };
         member.draining = true;
+        self.unwell += 1;
         self.leave_if_drained(key, number, &mut actions);
         actions.extend(self.settle(now));
-        (true, actions)
+        actions
     }
 
     /// Members that have been idle for `after` and have not been sent to rest since, of functions that ask to be told.

@@ -48,11 +48,13 @@ impl<I: Clone, W> Book<I, W> {
     /// Makes the pool of a function, or has it follow a newer revision.
     fn follow(&mut self, spec: &Arc<FunctionSpec>, now: Duration, actions: &mut Actions<I, W>) {
         let key = Key::of(spec);
-        let pool = self.pools.entry(key.clone()).or_insert_with(|| Pool::new(spec, now));
-        if spec.function.revision > pool.spec.function.revision {
+        let newer = |pool: &&mut Pool<I, W>| spec.function.revision > pool.spec.function.revision;
+        if let Some(pool) = self.pools.get_mut(&key).filter(newer) {
             pool.spec = Arc::clone(spec);
             self.renew(&key, actions);
         }
+        // Also anew, if nobody of the old revision was busy.
+        self.pools.entry(key).or_insert_with(|| Pool::new(spec, now));
     }
 
     /// Whether somebody waits for a slot of this function.

@@ -161,7 +161,7 @@ fn a_slot_that_nobody_comes_for_goes_to_the_line() {
     }
     assert!(book.take(&spec, at(0)).0.is_none());
     for _ in 0..5 {
-        let actions = book.release(&key, 0, at(1), Some(at(1)), true);
+        book.release(&key, 0, at(1), Some(at(1)), true);
     }
     assert!(book.settle(at(2)).grants.is_empty());
     assert_eq!(book.settle(at(30)).grants.len(), 1);

@@ -15,7 +15,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING,
 };
-use http::{Method, Request, Uri};
+use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -197,11 +197,30 @@ impl HttpChannel {
         put_call(headers, call);
         Some(request)
     }
+
+    /// The status of a `GET` on a connection of its own, which the server cannot have left half read.
+    async fn get_status(&self, path: &str) -> Option<StatusCode> {
+        let mut connection = self.open().await.ok()?;
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = path.parse().ok()?;
+        if let Some(host) = self.headers.get(HOST) {
+            request.headers_mut().insert(HOST, host.clone());
+        }
+        connection.sender.ready().await.ok()?;
+        let response = connection.sender.send_request(request).await.ok()?;
+        Some(response.status())
+    }
 }
 
 impl Channel for HttpChannel {
     fn initialize<'a>(&'a self, request_id: &'a RequestId) -> BoxFuture<'a, Result<Reply, Broken>> {
         Box::pin(self.exchange(self.request(Method::POST, "/initialize", request_id, Bytes::new())))
+    }
+
+    fn probe<'a>(&'a self, path: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            self.get_status(path).await.is_some_and(|status| status.is_success() || status.is_redirection())
+        })
     }
 
     fn hook<'a>(&'a self, hook: Hook, request_id: &'a RequestId) -> BoxFuture<'a, Result<Reply, Broken>> {

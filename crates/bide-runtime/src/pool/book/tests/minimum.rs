@@ -194,10 +194,11 @@ fn one_that_is_not_well_finishes_and_is_replaced() {
     let actions = book.assign(&spec, at(0));
     start_all(&mut book, actions, at(0));
     let unwell = take_ready(&mut book, &spec, at(1)).unwrap();
-    let (condemned, actions) = book.condemn(&key, unwell, at(2));
-    assert!(condemned && actions.stop.is_empty());
+    let actions = book.condemn(&key, unwell, at(2));
+    assert!(actions.stop.is_empty());
     let fresh = start_all(&mut book, actions, at(2));
-    assert!(!book.condemn(&key, unwell, at(3)).0, "once");
+    book.condemn(&key, unwell, at(3));
+    assert_eq!(book.stats().unwell, 1, "once");
     assert_eq!(book.release(&key, unwell, at(4), None, true).stop, [unwell]);
     assert_eq!(take_ready(&mut book, &spec, at(5)), Some(fresh[0]));
 }
@@ -220,4 +221,15 @@ fn only_who_asks_for_it_is_told_to_rest_and_once_until_it_works_again() {
     take_ready(&mut book, &resting, at(100)).unwrap();
     book.release(&Key::of(&resting), one, at(100), None, true);
     assert_eq!(book.send_to_rest(at(105), at(5)), [one]);
+}
+
+#[test]
+fn a_call_alone_brings_a_new_revision_as_well() {
+    let mut book = book();
+    let (old, new) = (scaled(1, 1, 0, None), scaled(1, 2, 0, None));
+    let idle = take_ready(&mut book, &old, at(0)).unwrap();
+    book.release(&Key::of(&old), idle, at(1), None, true);
+    let (grant, actions) = book.take(&new, at(2));
+    assert_eq!(actions.stop, [idle]);
+    assert!(grant.is_some_and(|grant| grant.cold && grant.instance != idle));
 }
