@@ -4,7 +4,7 @@
 //! that the shell then carries out. Generic over the instance, so that tests need none. Nothing survives a crash: the
 //! engine assigns the functions with a minimum again at the next start.
 //!
-//! A pool exists per function and qualifier, and follows the newest revision that was seen: its members of an older one
+//! A pool exists per function, qualifier and way its instances reach, and follows the newest revision that was seen: its members of an older one
 //! finish what they run, and everybody who waits is served by the new ones. `serving` hands out slots, `starting` adds
 //! members, `growth` says within which caps, `minimum` how many are kept ready, `leaving` who has to go.
 
@@ -157,6 +157,7 @@ impl<I: Clone, W> Book<I, W> {
             return actions;
         }
         let key = Key::of(spec);
+        self.leave_others(&key, &mut actions);
         if let Some(pool) = self.pools.get_mut(&key) {
             let changed = pool.is_changed_by(spec);
             pool.spec = Arc::clone(spec);

@@ -63,10 +63,22 @@ impl Room {
     }
 }
 
+/// What these signals ask of process 1 of an instance.
+const FREEZE: Signal = Signal::USR1;
+const THAW: Signal = Signal::USR2;
+
 impl Control for Room {
     fn signal(&self, signal: Signal) {
         // Fails only when it has ended.
         let _ = pidfd_send_signal(&self.init, signal);
+    }
+
+    fn freeze(&self) {
+        self.signal(FREEZE);
+    }
+
+    fn thaw(&self) {
+        self.signal(THAW);
     }
 
     fn connect(&self, port: u16) -> Connecting<'_> {

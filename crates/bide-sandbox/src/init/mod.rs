@@ -59,7 +59,8 @@ impl Room {
             sys::exit(0);
         }
         room::make(self)?;
-        let signals = sys::signals(&[libc::SIGCHLD, libc::SIGTERM]).during("block signals")?;
+        let signals = sys::signals(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGUSR1, libc::SIGUSR2])
+            .during("block signals")?;
         let program = program::start(&self.launch, &self.output, self.control.as_ref())?;
         protocol::send(&self.status, &InitReport::Started, &[program.descriptor.as_fd()]).during("report")?;
         room::seal().during("drop privileges")?;
@@ -119,7 +120,8 @@ impl Room {
     }
 }
 
-/// Sends the signals that ask for an end on to everything in the instance.
+/// Does to everything in the instance what the server asks for: end (SIGTERM), freeze (SIGUSR1), run again (SIGUSR2).
+/// An instance that sends these to its process 1 only harms itself.
 fn pass_on(signals: &OwnedFd) -> io::Result<()> {
     let mut buffer = [0_u8; size_of::<libc::signalfd_siginfo>()];
     loop {
@@ -130,8 +132,11 @@ fn pass_on(signals: &OwnedFd) -> io::Result<()> {
         }
         // The first field, `ssi_signo`.
         let number = u32::from_ne_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]);
-        if i32::try_from(number) == Ok(libc::SIGTERM) {
-            sys::signal_all(libc::SIGTERM);
+        match i32::try_from(number) {
+            Ok(libc::SIGTERM) => sys::signal_all(libc::SIGTERM),
+            Ok(libc::SIGUSR1) => sys::signal_all(libc::SIGSTOP),
+            Ok(libc::SIGUSR2) => sys::signal_all(libc::SIGCONT),
+            _ => {}
         }
     }
 }

@@ -34,17 +34,29 @@ impl<I: Clone, W> Book<I, W> {
     /// The function is gone: its present members finish what they run, and none is kept ready.
     pub(crate) fn retire(&mut self, function: FunctionId) -> Actions<I, W> {
         let mut actions = Actions::default();
-        let keys: Vec<Key> = self.pools.keys().filter(|key| key.function == function).cloned().collect();
+        self.end_pools(|key| key.function == function, &mut actions);
+        actions
+    }
+
+    /// The pools of the same function and qualifier whose instances reach another way are over.
+    pub(super) fn leave_others(&mut self, present: &Key, actions: &mut Actions<I, W>) {
+        let is_other = |key: &Key| {
+            key.function == present.function && key.qualifier == present.qualifier && key != present
+        };
+        self.end_pools(is_other, actions);
+    }
+
+    fn end_pools(&mut self, is_over: impl Fn(&Key) -> bool, actions: &mut Actions<I, W>) {
+        let keys: Vec<Key> = self.pools.keys().filter(|key| is_over(key)).cloned().collect();
         for key in keys {
             if let Some(pool) = self.pools.get_mut(&key) {
                 let mut spec = pool.spec.as_ref().clone();
                 spec.scale = Scale::default();
                 pool.spec = spec.into();
             }
-            self.renew(&key, &mut actions);
+            self.renew(&key, actions);
             self.forget_if_empty(&key);
         }
-        actions
     }
 
     /// All present members of a pool are of an old revision.

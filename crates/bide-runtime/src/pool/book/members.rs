@@ -80,9 +80,8 @@ impl<I, W> Pool<I, W> {
 
     /// Whether instances under `spec` are others than the present ones.
     pub(super) fn is_changed_by(&self, spec: &FunctionSpec) -> bool {
-        let of = |spec: &FunctionSpec| {
-            (spec.function.revision, spec.internet_access, spec.role_arn.clone(), spec.version_id.clone())
-        };
+        let of =
+            |spec: &FunctionSpec| (spec.function.revision, spec.role_arn.clone(), spec.version_id.clone());
         of(&self.spec) != of(spec)
     }
 

@@ -73,9 +73,10 @@ impl<I: Clone, W> Book<I, W> {
     }
 
     pub(crate) fn provision_status(&self, function: FunctionId, qualifier: &Qualifier) -> ProvisionStatus {
-        let Some(pool) = self.pools.get(&Key { function, qualifier: qualifier.clone() }) else {
-            return ProvisionStatus::default();
-        };
+        let mut pools = self.pools.iter().filter(|(key, pool)| {
+            key.function == function && key.qualifier == *qualifier && pool.provisioned() > 0
+        });
+        let Some((_, pool)) = pools.next() else { return ProvisionStatus::default() };
         let ready = pool.members.iter().filter(|member| member.ready && !member.draining).count();
         let lacks = ready < pool.provisioned();
         let reason = pool.patience.reason.clone().or_else(|| self.server_cap_reached(&pool.spec));

@@ -92,7 +92,8 @@ impl Function {
     }
 }
 
-fn zip(files: &[(String, String, u32)]) -> Vec<u8> {
+/// A zip of files with their names, texts and modes.
+pub(crate) fn zip(files: &[(String, String, u32)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, text, mode) in files {
         zip.start_file(name.as_str(), SimpleFileOptions::default().unix_permissions(*mode)).unwrap();
