@@ -8,6 +8,7 @@ mod functions;
 mod http_calls;
 mod http_domains;
 mod http_script;
+mod http_streams;
 mod invoke_async;
 mod invoke_sync;
 mod layers;

@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// NAME=VALUE; may be given several times
     #[arg(long = "env", value_parser = variable)]
     environment: Vec<(String, String)>,
+    /// Let anybody call it over HTTP: makes an anonymous HTTP trigger, unless it has one
+    #[arg(long)]
+    http: bool,
     #[arg(long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
@@ -62,15 +65,48 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     anyhow::ensure!(zip.len() <= CODE_ZIP_BYTES_MAX, "the package has more than {CODE_ZIP_BYTES_MAX} bytes");
     block_on(async {
         let client = args.connection.open()?;
-        let function = put_function(&client, &args.function, &fields(&args, &zip)).await?;
+        let mut function = put_function(&client, &args.function, &fields(&args, &zip)).await?;
+        if args.http {
+            function["httpTrigger"] = put_http_trigger(&client, &args.function).await?;
+        }
         match args.output {
             Format::Json => output::json(&function),
-            Format::Text => {
-                output::line(&format!("deployed {}, {} bytes of code", args.function, function["codeSize"]))
-            }
+            Format::Text => show(&args, &function),
         }
         Ok(())
     })
+}
+
+fn show(args: &Args, function: &Value) {
+    output::line(&format!("deployed {}, {} bytes of code", args.function, function["codeSize"]));
+    let trigger = &function["httpTrigger"];
+    if let (Some(url), Some(auth)) =
+        (trigger["urlInternet"].as_str(), trigger["triggerConfig"]["authType"].as_str())
+    {
+        output::line(&format!("reached at {url} ({auth})"));
+    }
+}
+
+/// The HTTP trigger that the function has, or a new one for everybody and every method.
+async fn put_http_trigger(client: &Client, function: &FunctionPath) -> anyhow::Result<Value> {
+    let path = format!("{}/triggers", function.path());
+    let trigger = json!({
+        "triggerName": "http",
+        "triggerType": "http",
+        "triggerConfig": {
+            "authType": "anonymous",
+            "methods": ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"],
+        },
+    });
+    match client.json(Method::POST, &path, Some(&trigger)).await {
+        Err(error) if error.is_refusal("TriggerAlreadyExists") => {
+            let found = client.json(Method::GET, &format!("{path}?limit=100"), None).await?;
+            let mut triggers = found["triggers"].as_array().into_iter().flatten();
+            let http = triggers.find(|trigger| trigger["triggerType"] == "http");
+            http.cloned().context("a trigger named http is there, but is none of type http")
+        }
+        created => Ok(created?),
+    }
 }
 
 fn fields(args: &Args, zip: &[u8]) -> Value {

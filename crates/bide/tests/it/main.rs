@@ -10,6 +10,7 @@ mod cli;
 mod crash;
 mod examples;
 mod faults;
+mod http;
 mod instances;
 mod lifecycle;
 mod misbehaviour;
