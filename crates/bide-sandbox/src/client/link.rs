@@ -66,6 +66,15 @@ impl Drop for StopOnDrop {
     }
 }
 
+/// Closes the link however reading ends, also with the runtime: entries hold the link, and would keep the supervisor.
+struct CloseOnDrop(Arc<Shared>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 impl Link {
     /// Starts a supervisor; also says whether it is privileged, and how instances get out.
     pub(super) async fn start(program: &Path) -> Result<(Self, (bool, Outbound)), LaunchError> {
@@ -150,9 +159,16 @@ impl Shared {
 
     /// Reads until the supervisor is gone.
     async fn read(self: Arc<Self>, mut buffer: Vec<u8>) {
-        while let Ok(Some((report, descriptors))) = self.receive(&mut buffer).await {
-            self.take(report, descriptors);
+        let shared = CloseOnDrop(self);
+        while let Ok(Some((report, descriptors))) = shared.0.receive(&mut buffer).await {
+            shared.0.take(report, descriptors);
         }
+    }
+
+    /// Ends the supervisor, and tells everybody that nothing more will be heard.
+    fn close(&self) {
+        // Handles that outlive the link hold the socket. Fails only when the supervisor is gone.
+        let _ = rustix::net::shutdown(self.socket.get_ref(), rustix::net::Shutdown::Both);
         let entries = {
             let mut table = self.table();
             table.closed = true;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
+mod sandbox;
+
 mod capabilities;
 mod cgroups;
 mod landlock;
