@@ -15,6 +15,7 @@ mod place;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -109,6 +110,12 @@ impl Cgroups {
     /// Controllers that cannot be used, each with a reason for the operator.
     pub fn missing(&self) -> &[(Controller, String)] {
         &self.missing
+    }
+
+    /// The descriptors that say that this server lives. A copy of this process that is to remove the groups in the end keeps
+    /// them open.
+    pub fn locks(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.places.iter().map(|(_, place)| place.lock())
     }
 
     /// Makes the group of one instance. Bounds of missing controllers are not enforced.

@@ -23,6 +23,11 @@ impl MemoryGauge {
         Self { status, peak_bytes: AtomicU64::new(0) }
     }
 
+    /// Takes over a figure that somebody else has read.
+    pub(crate) fn note(&self, bytes: u64) {
+        self.peak_bytes.fetch_max(bytes, Ordering::Relaxed);
+    }
+
     /// Highest resident memory so far, in bytes; 0 if it was never readable.
     pub(crate) fn peak_bytes(&self) -> u64 {
         let mut buffer = [0_u8; STATUS_BYTES_MAX];

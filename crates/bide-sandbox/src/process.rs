@@ -141,6 +141,11 @@ impl ProcessHandle {
         self.shared.memory.peak_bytes()
     }
 
+    /// It, or all that it started together, was seen to hold so much.
+    pub(crate) fn note_memory(&self, bytes: u64) {
+        self.shared.memory.note(bytes);
+    }
+
     /// The process is gone, and `exit` is how.
     pub(crate) fn note_exit(&self, exit: Exit) {
         self.shared.exit.send_replace(Some(exit));

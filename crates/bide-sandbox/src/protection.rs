@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::protocol::Confined;
+
 /// One way in which a process is contained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protection {
@@ -22,6 +24,7 @@ pub enum Protection {
     ProcessIsolation,
     NetworkIsolation,
     SystemCallFilter,
+    Landlock,
 }
 
 impl fmt::Display for Protection {
@@ -44,6 +47,7 @@ impl fmt::Display for Protection {
             Self::ProcessIsolation => "process isolation",
             Self::NetworkIsolation => "network isolation",
             Self::SystemCallFilter => "system call filter",
+            Self::Landlock => "Landlock",
         })
     }
 }
@@ -53,6 +57,8 @@ impl fmt::Display for Protection {
 pub struct Protections {
     pub in_force: Vec<Protection>,
     pub missing: Vec<Protection>,
+    /// Why something is missing, or weaker than it could be, for the operator.
+    pub notes: Vec<String>,
 }
 
 impl Protections {
@@ -79,12 +85,14 @@ impl Protections {
                 P::ProcessIsolation,
                 P::NetworkIsolation,
                 P::SystemCallFilter,
+                P::Landlock,
             ],
+            notes: Vec::new(),
         }
     }
 
     /// `privileged`: every instance has a user id of its own on the host.
-    pub(crate) fn of_sandboxes(privileged: bool) -> Self {
+    pub(crate) fn of_sandboxes(privileged: bool, confined: Confined) -> Self {
         use Protection as P;
         let mut in_force = vec![
             P::CleanEnvironment,
@@ -100,13 +108,22 @@ impl Protections {
             P::FileSystemIsolation,
             P::ProcessIsolation,
             P::NetworkIsolation,
+            P::SystemCallFilter,
+            // Without control groups it is looked at, not bounded: a note says so.
+            P::MemoryLimit,
         ];
-        let mut missing = vec![P::MemoryLimit, P::CpuLimit, P::SystemCallFilter];
-        if privileged {
-            in_force.push(P::OwnUser)
-        } else {
-            missing.push(P::OwnUser)
+        let mut missing = Vec::new();
+        let host_has =
+            [(P::CpuLimit, confined.cpu), (P::OwnUser, privileged), (P::Landlock, confined.landlock)];
+        for (protection, has) in host_has {
+            if has { in_force.push(protection) } else { missing.push(protection) }
         }
-        Self { in_force, missing }
+        let mut notes = confined.notes;
+        if !confined.memory {
+            notes.push(
+                "memory is only looked at several times a second, and not bounded by the kernel".to_owned(),
+            );
+        }
+        Self { in_force, missing, notes }
     }
 }

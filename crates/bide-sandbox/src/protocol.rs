@@ -34,7 +34,7 @@ pub(crate) enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
     /// The supervisor can make sandboxes. The first message.
-    Ready { privileged: bool, outbound: Outbound },
+    Ready { privileged: bool, confined: Confined, outbound: Outbound },
     /// It cannot. The first message, and the last.
     Unable(Fault),
     /// With descriptors of process 1 and of the program's process, and the connector (see [`crate::init`]).
@@ -58,6 +58,17 @@ pub(crate) enum InitReport {
     Failed(Fault),
     /// The program's process has ended with this wait status. The last message.
     Ended { status: i32 },
+}
+
+/// What bounds instances on this host beside their namespaces.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Confined {
+    /// By control group; else looked at every now and then.
+    pub(crate) memory: bool,
+    pub(crate) cpu: bool,
+    pub(crate) landlock: bool,
+    /// Why something is missing.
+    pub(crate) notes: Vec<String>,
 }
 
 /// How a program ended.

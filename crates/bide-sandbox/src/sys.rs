@@ -26,14 +26,68 @@ pub(crate) fn clone(namespaces: c_int) -> io::Result<Cloned> {
     unsafe {
         match libc::syscall(libc::SYS_clone, flags, 0, &raw mut pidfd, 0, 0) {
             0 => Ok(Cloned::Child),
-            child if child > 0 => {
-                let child =
-                    c_int::try_from(child).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::Other)?;
-                Ok(Cloned::Parent(child, OwnedFd::from_raw_fd(pidfd)))
-            }
+            child if child > 0 => parent(child, pidfd),
             _ => Err(io::Error::last_os_error()),
         }
     }
+}
+
+/// As [`clone`], with the child born in a control group of version 2.
+pub(crate) fn clone_into(namespaces: c_int, group: BorrowedFd<'_>) -> io::Result<Cloned> {
+    /// `CLONE_INTO_CGROUP` (linux/sched.h); the constant of libc does not fit its type.
+    const INTO_CGROUP: u64 = 0x2_0000_0000;
+    let mut pidfd: c_int = -1;
+    let descriptor = u64::try_from(group.as_raw_fd()).map_err(io::Error::other)?;
+    let flags = u64::from((namespaces | libc::CLONE_PIDFD).cast_unsigned()) | INTO_CGROUP;
+    let arguments = CloneArguments {
+        flags,
+        pidfd: (&raw mut pidfd).expose_provenance() as u64,
+        exit_signal: u64::from(libc::SIGCHLD.cast_unsigned()),
+        cgroup: descriptor,
+        ..CloneArguments::default()
+    };
+    // SAFETY: as in `clone`; `arguments` is a valid structure of the given size and outlives the call.
+    unsafe {
+        match libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArguments>()) {
+            0 => Ok(Cloned::Child),
+            child if child > 0 => parent(child, pidfd),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// `struct clone_args` (linux/sched.h).
+#[derive(Default)]
+#[repr(C)]
+struct CloneArguments {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// # Safety
+/// Nobody else owns `pidfd`.
+unsafe fn parent(child: libc::c_long, pidfd: c_int) -> io::Result<Cloned> {
+    let child = c_int::try_from(child).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::Other)?;
+    // SAFETY: as the caller promises.
+    Ok(Cloned::Parent(child, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+}
+
+/// The number of a process in this namespace; `None` if it has ended or has none here.
+pub(crate) fn number_of(process: &OwnedFd) -> Option<Pid> {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", process.as_raw_fd())).ok()?;
+    let number = info.lines().find_map(|line| line.strip_prefix("Pid:"))?;
+    // -1 if it has ended.
+    let number = number.trim().parse().ok().filter(|number| *number > 0)?;
+    Pid::from_raw(number)
 }
 
 /// Sets attributes (`MOUNT_ATTR_*`) of a mount and, if `recursive`, of all mounts beneath it.
@@ -90,8 +144,13 @@ pub(crate) fn reset_signals() -> io::Result<()> {
 
 /// Ends the calling process when the thread that made it ends. Cleared by fork and by changes of identity.
 pub(crate) fn die_with_parent() -> io::Result<()> {
+    hear_of_parents_end(libc::SIGKILL)
+}
+
+/// Sends the calling process a signal when the thread that made it ends. Cleared as in [`die_with_parent`].
+pub(crate) fn hear_of_parents_end(signal: c_int) -> io::Result<()> {
     // SAFETY: a plain system call on integers.
-    unsafe { check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)) }?;
+    unsafe { check(libc::prctl(libc::PR_SET_PDEATHSIG, signal)) }?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -20,7 +21,6 @@ pub(super) struct Place {
     version: Version,
     directory: PathBuf,
     /// Locked for as long as this server lives; the kernel unlocks it when it dies.
-    #[expect(dead_code, reason = "held, never used")]
     lock: File,
 }
 
@@ -42,6 +42,10 @@ impl Place {
 
     pub(super) fn version(&self) -> Version {
         self.version
+    }
+
+    pub(super) fn lock(&self) -> BorrowedFd<'_> {
+        self.lock.as_fd()
     }
 
     pub(super) fn directory(&self) -> &Path {

@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 use super::room::Room;
 use super::start;
 use crate::protocol::{self, End, Fault, Launch, MESSAGE_BYTES_MAX, Report, Request};
-use crate::{Exit, LaunchError, Outbound, Process, ProcessHandle};
+use crate::{Exit, LaunchError, Outbound, Process, ProcessHandle, Protections};
 
 /// A supervisor that says nothing for so long never will.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -76,8 +76,8 @@ impl Drop for CloseOnDrop {
 }
 
 impl Link {
-    /// Starts a supervisor; also says whether it is privileged, and how instances get out.
-    pub(super) async fn start(program: &Path) -> Result<(Self, (bool, Outbound)), LaunchError> {
+    /// Starts a supervisor; also says what contains its instances, and how they get out.
+    pub(super) async fn start(program: &Path) -> Result<(Self, Protections, Outbound), LaunchError> {
         let failed = |step: &str, source| LaunchError::Sandbox { step: step.to_owned(), source };
         let socket =
             start::supervisor(program).await.map_err(|error| failed("start the supervisor", error))?;
@@ -89,13 +89,16 @@ impl Link {
         let mut buffer = vec![0; MESSAGE_BYTES_MAX];
         let first = tokio::time::timeout(READY_TIMEOUT, shared.receive(&mut buffer)).await;
         let first = first.map_err(|_| failed("wait for the supervisor", io::ErrorKind::TimedOut.into()))?;
-        let found = match first.map_err(|error| failed("hear from the supervisor", error))? {
-            Some((Report::Ready { privileged, outbound }, _)) => (privileged, outbound),
-            Some((Report::Unable(fault), _)) => return Err(in_error(fault, String::new())),
-            _ => return Err(LaunchError::Closed),
-        };
+        let (protections, outbound) =
+            match first.map_err(|error| failed("hear from the supervisor", error))? {
+                Some((Report::Ready { privileged, confined, outbound }, _)) => {
+                    (Protections::of_sandboxes(privileged, confined), outbound)
+                }
+                Some((Report::Unable(fault), _)) => return Err(in_error(fault, String::new())),
+                _ => return Err(LaunchError::Closed),
+            };
         let reader = tokio::spawn(Arc::clone(&shared).read(buffer));
-        Ok((Self { shared, _reader: Arc::new(StopOnDrop(reader.abort_handle())) }, found))
+        Ok((Self { shared, _reader: Arc::new(StopOnDrop(reader.abort_handle())) }, protections, outbound))
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -193,6 +196,7 @@ impl Shared {
             Report::Exited { id, end } => {
                 let entry = self.table().entries.remove(&id);
                 if let Some(Entry::Running(process)) = entry {
+                    process.note_memory(end.memory_peak_bytes);
                     process.note_exit(exit_of(end));
                 }
             }

@@ -31,7 +31,7 @@ struct Shared {
     program: PathBuf,
     /// The supervisor; replaced when it is gone.
     link: Mutex<Link>,
-    privileged: bool,
+    protections: Protections,
     outbound: Outbound,
 }
 
@@ -49,8 +49,8 @@ impl SandboxLauncher {
     /// [`LaunchError::Sandbox`] when this host does not allow what a sandbox needs. A launch may still fail; see
     /// [`SandboxLauncher::probe`].
     pub async fn start(program: PathBuf) -> Result<Self, LaunchError> {
-        let (link, (privileged, outbound)) = Link::start(&program).await?;
-        Ok(Self { shared: Arc::new(Shared { program, link: Mutex::new(link), privileged, outbound }) })
+        let (link, protections, outbound) = Link::start(&program).await?;
+        Ok(Self { shared: Arc::new(Shared { program, link: Mutex::new(link), protections, outbound }) })
     }
 
     /// Whether, and how, instances that ask for it reach other hosts.
@@ -85,7 +85,7 @@ impl SandboxLauncher {
     async fn link(&self) -> Result<Link, LaunchError> {
         let mut link = self.shared.link.lock().await;
         if link.is_closed() {
-            (*link, _) = Link::start(&self.shared.program).await?;
+            (*link, ..) = Link::start(&self.shared.program).await?;
         }
         Ok(link.clone())
     }
@@ -104,7 +104,7 @@ impl Launcher for SandboxLauncher {
     }
 
     fn protections(&self) -> Protections {
-        Protections::of_sandboxes(self.shared.privileged)
+        self.shared.protections.clone()
     }
 }
 

@@ -3,10 +3,9 @@
 //! Signals go straight to process 1 by its descriptor, which can never mean another process: SIGKILL ends everything in
 //! the sandbox, SIGTERM is passed on by process 1.
 
-use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdTcpStream};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{Signal, pidfd_send_signal};
@@ -16,7 +15,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::link::Link;
 use crate::process::{Connecting, Control};
-use crate::protocol;
+use crate::{protocol, sys};
 
 /// A sandbox in which a program runs.
 pub(super) struct Room {
@@ -44,7 +43,7 @@ impl Room {
         // SAFETY: an `OwnedFd` keeps its descriptor open and the same until it is dropped.
         let connector = unsafe { AsyncFd::register_with_interest(connector, interest) }?;
         let room = Self { init, connector, turn: tokio::sync::Mutex::new(()), _link: link };
-        Ok((number_of(&program), room))
+        Ok((sys::number_of(&program).map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs()), room))
     }
 
     /// A new socket of the sandbox's network.
@@ -110,11 +109,4 @@ fn receive_socket(connector: &OwnedFd) -> io::Result<Option<OwnedFd>> {
     });
     let socket = sockets.next();
     socket.map(Some).ok_or_else(|| io::Error::other("the sandbox can open no more sockets"))
-}
-
-/// The number of a process in this namespace; 0 if it has ended or has none here.
-fn number_of(process: &OwnedFd) -> u32 {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", process.as_raw_fd())).unwrap_or_default();
-    let number = info.lines().find_map(|line| line.strip_prefix("Pid:"));
-    number.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
 }

@@ -20,9 +20,11 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socket_with};
 use rustix::process::{Pid, WaitOptions, wait};
 
+use crate::cgroup::Entry;
 use crate::network::Surroundings;
 use crate::protocol::{self, During, Fault, InitReport, Launch};
 use crate::rootfs::Parts;
+use crate::seccomp::Filter;
 use crate::sys;
 
 /// Everything that process 1 takes over from the supervisor.
@@ -39,20 +41,23 @@ pub(crate) struct Room {
     pub(crate) control: Option<OwnedFd>,
     /// What is around it, if it may reach other hosts.
     pub(crate) surroundings: Option<Surroundings>,
+    /// Into its control groups.
+    pub(crate) entry: Entry,
 }
 
 impl Room {
     /// Runs in the process that was just cloned.
-    pub(crate) fn run(self) -> ! {
-        if let Err(fault) = self.try_run() {
+    pub(crate) fn run(self, is_born_inside: bool, filter: &Filter) -> ! {
+        if let Err(fault) = self.try_run(is_born_inside, filter) {
             // If the supervisor is gone, so is this process in a moment.
             let _ = protocol::send(&self.status, &InitReport::Failed(fault), &[]);
         }
         sys::exit(0)
     }
 
-    fn try_run(&self) -> Result<(), Fault> {
+    fn try_run(&self, is_born_inside: bool, filter: &Filter) -> Result<(), Fault> {
         self.close_the_rest().during("close descriptors")?;
+        self.entry.enter(is_born_inside).during("enter the control group")?;
         let mut go = [0];
         let told = recv(&self.status, &mut go[..], RecvFlags::empty()).during("wait for the identity")?;
         if told.0 == 0 {
@@ -61,9 +66,10 @@ impl Room {
         room::make(self)?;
         let signals = sys::signals(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGUSR1, libc::SIGUSR2])
             .during("block signals")?;
+        // The program is a copy of this process, so neither has a privilege when user code begins.
+        room::seal(filter)?;
         let program = program::start(&self.launch, &self.output, self.control.as_ref())?;
         protocol::send(&self.status, &InitReport::Started, &[program.descriptor.as_fd()]).during("report")?;
-        room::seal().during("drop privileges")?;
         let status = self.stay(&signals, program.pid).during("wait for the program")?;
         protocol::send(&self.status, &InitReport::Ended { status }, &[]).during("report")
     }
@@ -72,8 +78,9 @@ impl Room {
     /// process never returns.
     fn close_the_rest(&self) -> io::Result<()> {
         let own = [&self.status, &self.connector, &self.output].into_iter().chain(&self.control);
-        let mut keep: Vec<_> =
-            own.chain(self.parts.descriptors()).map(AsRawFd::as_raw_fd).chain([0, 1, 2]).collect();
+        let own = own.chain(self.parts.descriptors()).map(AsRawFd::as_raw_fd);
+        let groups = self.entry.files().map(|file| file.as_raw_fd());
+        let mut keep: Vec<_> = own.chain(groups).chain([0, 1, 2]).collect();
         sys::close_all_but(&mut keep)
     }
 

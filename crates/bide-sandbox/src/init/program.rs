@@ -1,11 +1,14 @@
 //! The program's process: from fork to exec.
 //!
-//! Owns what user code starts with: its own session, three descriptors and at most one more, limits, no capability, no
-//! way to get one. Everything here runs before user code; what fails is reported and nothing is executed.
+//! Owns what user code starts with: its own session, three descriptors and at most one more, limits, and what Landlock lets
+//! it write. Process 1, of which it is a copy, has given up every privilege before. Everything here runs before user code;
+//! what fails is reported and nothing is executed.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr;
 
 use rustix::fs::{Mode, OFlags, open};
@@ -13,11 +16,10 @@ use rustix::io::{dup2, fcntl_dupfd_cloexec};
 use rustix::net::SocketFlags;
 use rustix::process::{Pid, chdir, setsid, umask};
 
-use super::room;
-use crate::CONTROL_FD_VARIABLE;
 use crate::protocol::{self, During, Fault, Launch};
 use crate::spec::Limits;
 use crate::sys::{self, Cloned};
+use crate::{CONTROL_FD_VARIABLE, landlock};
 
 /// Number of the control socket in the program's process.
 const CONTROL_FD: i32 = 3;
@@ -70,7 +72,16 @@ fn prepare(launch: &Launch, output: &OwnedFd, control: Option<&OwnedFd>) -> Resu
     sys::reset_signals().during("reset signals")?;
     chdir(launch.working_dir.as_c_str())
         .during(&format!("enter {}", launch.working_dir.to_string_lossy()))?;
-    room::seal().during("drop privileges")
+    restrict(launch).during("restrict access by Landlock")
+}
+
+/// Process 1 is not restricted: the rules would keep it from signalling the program.
+fn restrict(launch: &Launch) -> io::Result<()> {
+    let mounts = launch.mounts.iter().filter(|mount| mount.writable);
+    let mounts = mounts.map(|mount| Path::new(OsStr::from_bytes(mount.target.to_bytes())));
+    // Of `/dev` and `/proc`, what the kernel lets an ordinary user write.
+    let writable: Vec<_> = ["/tmp", "/dev", "/proc"].map(Path::new).into_iter().chain(mounts).collect();
+    landlock::restrict(&writable)
 }
 
 /// Standard input is empty, both outputs go to `output`; the rest is closed when the program is executed.

@@ -8,8 +8,7 @@ use std::os::fd::AsFd;
 use rustix::process::{Gid, Uid};
 use rustix::system::sethostname;
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, UnshareFlags, clear_ambient_capability_set, set_capabilities,
-    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
+    UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
 };
 
 use super::{Room, loopback};
@@ -17,7 +16,8 @@ use crate::identity::INNER_ID;
 use crate::network::lay_trap;
 use crate::protocol::{self, During, Fault, InitReport};
 use crate::rootfs::enter;
-use crate::sys;
+use crate::seccomp::Filter;
+use crate::{capabilities, sys};
 
 pub(super) fn make(room: &Room) -> Result<(), Fault> {
     let (user, group) = (Uid::from_raw(INNER_ID), Gid::from_raw(INNER_ID));
@@ -48,11 +48,8 @@ fn prepare_way_out(room: &Room) -> io::Result<()> {
     protocol::send(&room.status, &InitReport::Trap, &descriptors)
 }
 
-/// Gives up every capability, for good.
-pub(super) fn seal() -> io::Result<()> {
-    let none = CapabilitySet::empty();
-    clear_ambient_capability_set()?;
-    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
-    set_no_new_privs(true)?;
-    Ok(())
+/// Gives up every privilege, for good, and puts the process under the system call filter.
+pub(super) fn seal(filter: &Filter) -> Result<(), Fault> {
+    capabilities::drop_all().during("drop privileges")?;
+    filter.install().during("install the system call filter")
 }

@@ -1,16 +1,20 @@
 //! From the server's child to a supervisor in namespaces of its own.
 //!
 //! Owns the two processes: the outer one, child of the server, makes the namespaces and waits; the inner one is process 1
-//! of the new process namespace and serves. Either dies when its parent does.
+//! of the new process namespace and serves. The inner one dies when the outer one does, and the outer one ends it, and then
+//! itself, when the server ends, so that it can remove the control groups.
 
 use std::fs;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
-use rustix::process::{WaitOptions, getegid, geteuid, getppid, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, getegid, geteuid, getppid, pidfd_send_signal, waitpid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
+use super::confinement::Confinement;
 use super::serve;
 use crate::identity::has_host_ids;
 use crate::protocol::{self, During, Fault, Report};
@@ -22,7 +26,7 @@ const SOCKET: i32 = 0;
 pub(super) fn run() -> ! {
     // SAFETY: the server put the socket there, and nothing else in this process has taken it.
     let server = unsafe { OwnedFd::from_raw_fd(SOCKET) };
-    match detach().and_then(|privileged| serve::run(&server, privileged)) {
+    match detach().and_then(|(privileged, confinement)| serve::run(&server, privileged, confinement)) {
         Ok(()) => sys::exit(0),
         Err(fault) => {
             let _ = protocol::send(&server, &Report::Unable(fault), &[]);
@@ -31,9 +35,11 @@ pub(super) fn run() -> ! {
     }
 }
 
-/// Returns in process 1 of the new namespaces: whether it is root of the host, or of a container with ids enough.
-fn detach() -> Result<bool, Fault> {
+/// Returns in process 1 of the new namespaces: whether it is root of the host, or of a container with ids enough; and what
+/// else this host offers.
+fn detach() -> Result<(bool, Confinement), Fault> {
     let parent = getppid();
+    let confinement = Confinement::find()?;
     let privileged = own_namespaces()?;
     // A user namespace of its own may have cleared what the server set.
     sys::die_with_parent().during("be bound to the server")?;
@@ -43,19 +49,37 @@ fn detach() -> Result<bool, Fault> {
     mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .during("keep mounts private")?;
     match sys::clone(0).during("fork")? {
-        Cloned::Parent(child, _) => {
-            // Otherwise the server would not see the inner process end.
-            sys::close_from(0, false).during("close descriptors")?;
+        Cloned::Parent(child, descriptor) => {
+            wait_for_end(&descriptor, &confinement, parent).during("wait for the end")?;
+            // Whatever ended first, everything ends now; only then can the control groups be removed.
+            let _ = pidfd_send_signal(&descriptor, Signal::KILL);
             let _ = waitpid(Some(child), WaitOptions::empty());
+            drop(confinement);
             sys::exit(0)
         }
         Cloned::Child => {
             sys::die_with_parent().during("be bound to the server")?;
             let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
             mount(c"proc", c"/proc", c"proc", flags, None).during("mount /proc")?;
-            Ok(privileged)
+            Ok((privileged, confinement))
         }
     }
+}
+
+/// Returns when the inner process has ended, or the server has.
+fn wait_for_end(inner: &OwnedFd, confinement: &Confinement, server: Option<Pid>) -> io::Result<()> {
+    let signals = sys::signals(&[libc::SIGTERM])?;
+    sys::hear_of_parents_end(libc::SIGTERM)?;
+    if getppid() != server {
+        return Ok(());
+    }
+    // The socket goes: otherwise the server would not see the inner process end. The locks on the control groups stay.
+    let locks = confinement.cgroups.locks().map(|lock| lock.as_raw_fd());
+    let mut keep: Vec<_> = locks.chain([inner.as_raw_fd(), signals.as_raw_fd()]).collect();
+    sys::close_all_but(&mut keep)?;
+    let mut watched = [PollFd::new(inner, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
+    while poll(&mut watched, None) == Err(Errno::INTR) {}
+    Ok(())
 }
 
 /// Gets namespaces for processes and mounts; whether that took no user namespace.

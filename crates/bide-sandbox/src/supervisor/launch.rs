@@ -7,11 +7,13 @@ use rustix::net::SocketFlags;
 use rustix::process::Pid;
 
 use super::serve::Host;
+use crate::cgroup::InstanceCgroup;
 use crate::identity::Identity;
 use crate::init::Room;
 use crate::network::{Attachment, Families, Outbound, Surroundings};
 use crate::protocol::{self, During, Fault, Launch};
 use crate::rootfs::Parts;
+use crate::seccomp::Filter;
 use crate::spec::Network;
 use crate::sys::{self, Cloned};
 
@@ -36,12 +38,15 @@ pub(super) struct Instance {
     pub(super) families: Families,
     /// Its way to other hosts, once process 1 has prepared it.
     pub(super) attachment: Option<Attachment>,
+    pub(super) group: InstanceCgroup,
+    pub(super) memory_bytes_max: Option<u64>,
 }
 
 impl Host {
     /// Clones process 1 and lets it go. On failure nothing is left.
     pub(super) fn launch(
         &mut self,
+        id: u64,
         launch: Box<Launch>,
         descriptors: Vec<OwnedFd>,
     ) -> Result<Instance, Fault> {
@@ -55,6 +60,9 @@ impl Host {
         let families = surroundings.as_ref().map_or(Families::NONE, Surroundings::families);
         let (status, their_status) = protocol::pair(SocketFlags::empty()).during("make a socket")?;
         let (connector, their_connector) = protocol::pair(SocketFlags::empty()).during("make a socket")?;
+        let group = self.confinement.group(id, &launch.limits)?;
+        let entry = group.entry().during("open the control group")?;
+        let memory_bytes_max = launch.limits.memory_bytes_max;
         let identity = self.identities.take().ok_or(io::Error::from_raw_os_error(libc::EAGAIN));
         let identity = identity.during("find a free user id")?;
         let room = Room {
@@ -67,12 +75,23 @@ impl Host {
             output,
             control,
             surroundings,
+            entry,
         };
-        let made = clone_init(room, identity, &status);
+        let made = clone_init(room, identity, &status, &self.confinement.filter);
         match made {
             Ok((init, descriptor)) => {
                 let connector = Some(connector);
-                Ok(Instance { init, descriptor, status, connector, identity, families, attachment: None })
+                Ok(Instance {
+                    init,
+                    descriptor,
+                    status,
+                    connector,
+                    identity,
+                    families,
+                    attachment: None,
+                    group,
+                    memory_bytes_max,
+                })
             }
             Err(fault) => {
                 self.identities.give_back(identity);
@@ -94,14 +113,22 @@ impl Host {
     }
 }
 
-fn clone_init(room: Room, identity: Identity, status: &OwnedFd) -> Result<(Pid, OwnedFd), Fault> {
+fn clone_init(
+    room: Room,
+    identity: Identity,
+    status: &OwnedFd,
+    filter: &Filter,
+) -> Result<(Pid, OwnedFd), Fault> {
     if let Identity::Own(id) = identity {
         let (user, group) = (rustix::process::Uid::from_raw(id), rustix::process::Gid::from_raw(id));
         // So that the program can open its outputs by name (/dev/stdout).
         rustix::fs::fchown(&room.output, Some(user), Some(group)).during("give the outputs away")?;
     }
-    match sys::clone(NAMESPACES).during("clone process 1")? {
-        Cloned::Child => room.run(),
+    // Where the kernel can, process 1 is born in its group of version 2.
+    let born = room.entry.birthplace().and_then(|group| sys::clone_into(NAMESPACES, group).ok());
+    let is_born_inside = born.is_some();
+    match born.map_or_else(|| sys::clone(NAMESPACES), Ok).during("clone process 1")? {
+        Cloned::Child => room.run(is_born_inside, filter),
         Cloned::Parent(init, descriptor) => {
             let let_go = identity
                 .map(init)

@@ -5,8 +5,10 @@
 //! ends the supervisor and with it every process of every instance. [`serve`] is its loop. It never runs user code and
 //! never blocks on what user code does. It holds no state that a crash could lose.
 
+mod confinement;
 mod detach;
 mod launch;
+mod look;
 mod serve;
 
 use std::ffi::OsStr;

@@ -11,7 +11,9 @@ use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, wait};
 
+use super::confinement::Confinement;
 use super::launch::Instance;
+use super::look::{Look, Memory};
 use crate::identity::Identities;
 use crate::network::{Attachment, Outbound, Trap};
 use crate::protocol::{self, During, End, Fault, InitReport, MESSAGE_BYTES_MAX, Report, Request};
@@ -24,9 +26,10 @@ const INSTANCES_MAX: usize = 16 * 1024;
 const EVENTS_MAX: usize = 64;
 /// Launches read per turn, so that ends are not kept waiting.
 const REQUESTS_PER_TURN: usize = 8;
-/// Tokens of the two descriptors that belong to no instance.
+/// Tokens of the descriptors that belong to no instance.
 const SERVER: u64 = u64::MAX;
 const SIGNALS: u64 = u64::MAX - 1;
+const LOOK: u64 = u64::MAX - 2;
 /// Added to the number of an instance: the token of its [`Attachment`].
 const ATTACHMENT: u64 = 1 << 63;
 
@@ -36,25 +39,32 @@ pub(super) struct Host {
     pub(super) identities: Identities,
     pub(super) templates: Templates,
     pub(super) outbound: Outbound,
+    pub(super) confinement: Confinement,
 }
 
 /// Serves until the server is gone.
-pub(super) fn run(server: &OwnedFd, privileged: bool) -> Result<(), Fault> {
+pub(super) fn run(server: &OwnedFd, privileged: bool, confinement: Confinement) -> Result<(), Fault> {
     sys::raise_descriptor_limit().during("raise the limit on descriptors")?;
     let signals = sys::signals(&[libc::SIGCHLD]).during("block signals")?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).during("make an epoll instance")?;
+    let confined = confinement.describe();
     let (identities, outbound) = (Identities::new(privileged), Outbound::detect());
-    let ready = Report::Ready { privileged, outbound: outbound.clone() };
-    let host = Host { privileged, identities, templates: Templates::new()?, outbound };
+    let ready = Report::Ready { privileged, confined, outbound: outbound.clone() };
+    let host = Host { privileged, identities, templates: Templates::new()?, confinement, outbound };
+    let look = Look::new().during("make a timer")?;
     rustix::io::ioctl_fionbio(server, true).during("set up the socket")?;
     let watch =
         |fd: &OwnedFd, token| epoll::add(&epoll, fd, epoll::EventData::new_u64(token), epoll::EventFlags::IN);
-    watch(server, SERVER).and_then(|()| watch(&signals, SIGNALS)).during("watch the server")?;
+    watch(server, SERVER)
+        .and_then(|()| watch(&signals, SIGNALS))
+        .and_then(|()| watch(&look.timer, LOOK))
+        .during("watch the server")?;
     let mut supervisor = Supervisor {
         server,
         signals,
         epoll,
         host,
+        look,
         instances: HashMap::new(),
         by_init: HashMap::new(),
         unsent: VecDeque::new(),
@@ -69,6 +79,7 @@ struct Supervisor<'a> {
     signals: OwnedFd,
     epoll: OwnedFd,
     host: Host,
+    look: Look,
     instances: HashMap<u64, Entry>,
     by_init: HashMap<Pid, u64>,
     /// What the server has not taken yet: at most two messages per instance and one per failed launch.
@@ -79,6 +90,7 @@ struct Supervisor<'a> {
 struct Entry {
     instance: Instance,
     state: State,
+    memory: Memory,
 }
 
 /// How far an instance is.
@@ -114,6 +126,7 @@ impl Supervisor<'_> {
                         }
                     }
                     SIGNALS => self.reap()?,
+                    LOOK => self.look()?,
                     token if token & ATTACHMENT != 0 => self.attach(token & !ATTACHMENT)?,
                     id => self.hear(id)?,
                 }
@@ -127,7 +140,7 @@ impl Supervisor<'_> {
             match protocol::receive::<Request>(self.server, &mut self.buffer) {
                 Ok(Some((Request::Launch { id, launch }, descriptors))) => {
                     let launched = if self.instances.len() < INSTANCES_MAX {
-                        self.host.launch(launch, descriptors)
+                        self.host.launch(id, launch, descriptors)
                     } else {
                         Err(io::Error::from_raw_os_error(libc::EAGAIN)).during("hold another instance")
                     };
@@ -149,8 +162,8 @@ impl Supervisor<'_> {
         let data = epoll::EventData::new_u64(id);
         epoll::add(&self.epoll, &instance.status, data, epoll::EventFlags::IN)?;
         self.by_init.insert(instance.init, id);
-        self.instances.insert(id, Entry { instance, state: State::Starting });
-        Ok(())
+        self.instances.insert(id, Entry { instance, state: State::Starting, memory: Memory::default() });
+        self.look.arm(self.instances.len())
     }
 
     /// Reads what process 1 of an instance says.
@@ -173,6 +186,9 @@ impl Supervisor<'_> {
             }
             Some((InitReport::Started, mut program)) => {
                 entry.state = State::Running;
+                if entry.instance.group.memory_now().is_none() {
+                    self.look.note_program(&mut entry.memory, program.first().and_then(sys::number_of));
+                }
                 let init = entry.instance.descriptor.try_clone()?;
                 let mut descriptors = vec![init];
                 descriptors.append(&mut program);
@@ -223,8 +239,13 @@ impl Supervisor<'_> {
         while self.instances.get(&id).is_some_and(|entry| has_message(&entry.instance.status)) {
             self.hear(id)?;
         }
-        let Some(Entry { instance, state }) = self.instances.remove(&id) else { return Ok(()) };
+        let Some(Entry { instance, state, memory }) = self.instances.remove(&id) else { return Ok(()) };
         self.host.identities.give_back(instance.identity);
+        let end = End {
+            status: None,
+            out_of_memory: memory.exceeded || instance.group.oom_kills() > 0,
+            memory_peak_bytes: memory.peak_bytes,
+        };
         let report = match state {
             State::Failed => return Ok(()),
             State::Starting => {
@@ -232,13 +253,21 @@ impl Supervisor<'_> {
                     Fault { step: "process 1 was killed".to_owned(), errno: libc::ECHILD, program: false };
                 Report::Failed { id, fault }
             }
-            State::Running => Report::Exited { id, end: End::default() },
-            State::Ended { status } => {
-                Report::Exited { id, end: End { status: Some(status), ..End::default() } }
-            }
+            State::Running => Report::Exited { id, end },
+            State::Ended { status } => Report::Exited { id, end: End { status: Some(status), ..end } },
         };
         self.report(&report, Vec::new());
         Ok(())
+    }
+
+    fn look(&mut self) -> io::Result<()> {
+        self.look.begin();
+        let usage = self.look.usage(self.instances.values().map(|entry| &entry.memory));
+        for entry in self.instances.values_mut() {
+            self.look.judge(&entry.instance, &mut entry.memory, &usage);
+        }
+        self.host.confinement.cgroups.tidy();
+        if self.instances.is_empty() { Ok(()) } else { self.look.arm(self.instances.len()) }
     }
 
     /// Tells the server, now or when it listens again.

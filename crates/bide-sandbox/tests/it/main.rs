@@ -7,6 +7,7 @@ mod sandbox;
 mod capabilities;
 mod cgroups;
 mod landlock;
+mod limits;
 mod nproc;
 mod seccomp;
 mod watchdog;
