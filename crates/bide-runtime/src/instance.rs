@@ -280,6 +280,9 @@ impl Instance {
                     let message = "the instance was ended because of another request".to_owned();
                     return AttemptResult::SystemError { message };
                 }
+                if self.handle.exited().await.out_of_memory {
+                    return failure::out_of_memory(self.spec.function.memory_mb, self.memory_max_mb());
+                }
                 failure::process_exited(duration, memory_max_mb)
             }
             End::Timeout => {

@@ -73,7 +73,7 @@ async fn a_program_sees_itself_alone_and_has_no_power() {
 async fn nothing_of_the_host_is_there_but_its_programs() {
     let secret = tempfile::NamedTempFile::new().unwrap();
     let script = format!(
-        "ls -d /usr/bin /etc/passwd /dev/null /tmp; ls {} /etc/shadow /root/* /home/* /sys/* /var/log 2>/dev/null; \
+        "ls -d /usr/bin /etc/passwd /dev/null /tmp; ls {} /etc/shadow /root*/* /home/* /sys/* /var/log 2>/dev/null; \
          grep -c . /etc/passwd; for d in / /usr /etc /dev /code; do touch $d/x 2>/dev/null && echo $d; done; \
          echo > /dev/null && echo written; touch /tmp/x && echo /tmp/x",
         secret.path().display()
