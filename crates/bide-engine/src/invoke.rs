@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bide_core::{CallKind, Enqueue};
-use bide_runtime::{AttemptOutcome, AttemptResult, Cancel, HttpRequest, InvokeRequest, Tracing};
+use bide_runtime::{AttemptOutcome, AttemptResult, Cancel, HttpRequest, InvokeRequest, Slot, Tracing};
 use bide_store::{Submission, SubmitReply};
 use bide_types::{RequestId, TaskId};
 use bytes::Bytes;
@@ -58,12 +58,7 @@ impl Engine {
     /// the function's own code is an outcome, not an error.
     pub async fn invoke(&self, target: &Target, call: SyncCall) -> Result<AttemptOutcome, Error> {
         self.check_open()?;
-        let slot = self
-            .shared
-            .executor
-            .reserve(&target.entry.spec)
-            .await
-            .map_err(|throttled| Error::Exhausted(throttled.reason))?;
+        let slot = self.reserve_slot(target).await?;
         let request = InvokeRequest {
             request_id: call.request_id,
             payload: call.payload,
@@ -79,6 +74,11 @@ impl Engine {
             AttemptResult::Stopped => Err(Error::ShuttingDown),
             AttemptResult::Returned(_) | AttemptResult::FunctionError { .. } => Ok(outcome),
         }
+    }
+
+    pub(crate) async fn reserve_slot(&self, target: &Target) -> Result<Box<dyn Slot>, Error> {
+        let slot = self.shared.executor.reserve(&target.entry.spec).await;
+        slot.map_err(|throttled| Error::Exhausted(throttled.reason))
     }
 
     /// Makes an asynchronous invocation durable.

@@ -79,8 +79,7 @@ impl Engine {
     /// [`Error::BadResponse`] when the function ended well without an answer.
     pub async fn invoke_http(&self, target: &Target, call: HttpCall) -> Result<HttpAnswer, Error> {
         self.check_open()?;
-        let slot = self.shared.executor.reserve(&target.entry.spec).await;
-        let slot = slot.map_err(|throttled| Error::Exhausted(throttled.reason))?;
+        let slot = self.reserve_slot(target).await?;
         let (responder, stream) = Responder::channel();
         let request = InvokeRequest {
             request_id: call.request_id.clone(),

@@ -1,8 +1,8 @@
 //! The cache of unpacked code: each package, and each list of layers, once, shared by all its instances.
 //!
 //! Owns `<cache_dir>/code`. A directory holds one package, or several laid over one another: where two have the same
-//! file, the first in the list wins (FC "Use layers"). It is made beside its place and renamed into it, so a crash of the server leaves
-//! at most a directory that the next start removes. Nothing is flushed to disk: the completion marker holds the
+//! file, the first in the list wins (FC "Use layers"). It is made beside its place and renamed into it, so a crash of the
+//! server leaves at most a directory that the next start removes. Nothing is flushed to disk: the completion marker holds the
 //! machine's boot id, and what was unpacked before the last boot is unpacked again. Whoever holds a [`CodeDir`] keeps it
 //! from being removed.
 

@@ -1,5 +1,4 @@
-//! The environment of an instance (fc-behaviour 7.6; FC "Use layers" for `PATH` and
-//! `LD_LIBRARY_PATH`).
+//! The environment of an instance (fc-behaviour 7.6; FC "Use layers" for `PATH` and `LD_LIBRARY_PATH`).
 //!
 //! Owns the list of injected variables. The server's own environment is never passed on, and a variable of the user
 //! with the reserved prefix is dropped, so an `FC_` variable always says the truth.

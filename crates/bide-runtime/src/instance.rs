@@ -2,8 +2,9 @@
 //!
 //! Owns the process from the first fork to the last signal, and the verdict on each attempt. An instance that timed
 //! out, was cancelled, crashed or broke the protocol is dead when the attempt's outcome is given, and is never used
-//! again; attempts that ran beside the one at fault are no function errors. Never counts
-//! instances: `pool` does. A crash of the server kills the process, but not the processes that it had started; the next start removes the scratch directory.
+//! again; attempts that ran beside the one at fault are no function errors. Never counts instances: `pool` does. A crash of
+//! the server ends a sandbox whole; without one it kills the process, but not what that had started, and the next start
+//! removes the scratch directory.
 
 mod health;
 mod hooks;
@@ -300,7 +301,7 @@ impl Instance {
     /// Takes no more requests. With requests beside the present one the process ends after the last of them.
     async fn replace(&self) {
         if self.spec.function.instance_concurrency > 1 {
-            self.doomed.store(true, Ordering::Relaxed);
+            self.doom();
         } else {
             self.stop().await;
         }

@@ -2,9 +2,9 @@
 //!
 //! Owns everything between "run this request of this function" and "this is how the attempt ended": code packages
 //! ([`package`]), pools, runtimes, logs. Never decides about retries or stores anything that must survive: the engine
-//! does. After a crash of the server the process of each instance is gone (the kernel kills it); processes that user code
-//! had started itself may run on, until the namespace backend ends them too. Only caches are left in `cache_dir`, which
-//! are checked before they are used again.
+//! does. After a crash of the server every sandbox is gone (the kernel ends it); without sandboxes the process of each
+//! instance is, and processes that user code had started itself may run on. Only caches are left in `cache_dir`, which are
+//! checked before they are used again.
 
 mod code;
 pub mod executor;

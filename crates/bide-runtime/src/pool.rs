@@ -3,8 +3,8 @@
 //! Owns the shell around [`book`]: it locks, asks the book, and carries out what the book decided (start, stop, hand
 //! over slots, tell the engine) outside the lock. One task per start, one per instance that waits for its exit, and one
 //! for all that reclaims idle instances and watches memory. Waiting calls of one function are served first come, first
-//! served. After a crash of the server the process of each instance is gone, though not what it had started itself (see
-//! `bide-sandbox`), and the scratch directories are removed at the next start.
+//! served. After a crash of the server every sandbox is gone; without sandboxes the process of each instance is, though not
+//! what it had started itself (see `bide-sandbox`), and the scratch directories are removed at the next start.
 
 mod book;
 mod options;

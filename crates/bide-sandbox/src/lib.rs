@@ -1,10 +1,9 @@
 //! The launcher: turns a description of a process into a running one, contained as far as this host allows.
 //!
-//! Owns the seam ([`Launcher`]), the only backend so far ([`ProcessLauncher`]: separate processes, no namespaces yet)
-//! and the rule that nothing is left behind: a process and its whole group are killed and reaped before
-//! [`ProcessHandle::exited`] resolves, when the [`Process`] is dropped, and by the kernel when the server dies
-//! (parent-death signal on the process itself; its descendants are reached only while the server lives, until the
-//! namespace backend makes process 1 of an instance their end as well).
+//! Owns the seam ([`Launcher`]), its two backends ([`SandboxLauncher`]; [`ProcessLauncher`]: separate processes without
+//! namespaces) and the rule that nothing is left behind: a process and all that it started are killed and reaped before
+//! [`ProcessHandle::exited`] resolves, when the [`Process`] is dropped, and by the kernel when the server dies. Without
+//! namespaces that holds for its process group only, and when the server is killed for the process itself only.
 //! Never knows what a function is. The only crate that may use `unsafe`.
 
 #![allow(unsafe_code)]

@@ -81,6 +81,45 @@ pub struct Function {
 }
 
 impl Function {
+    /// A function with FC's defaults: not stored yet, and without code.
+    pub fn new(
+        account: AccountId,
+        service: ServiceName,
+        name: FunctionName,
+        runtime: Runtime,
+        handler: String,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id: FunctionId::new(0),
+            account,
+            service,
+            name,
+            description: String::new(),
+            runtime,
+            handler,
+            initializer: None,
+            initialization_timeout_seconds: limits::INITIALIZER_TIMEOUT_SECONDS_DEFAULT,
+            timeout_seconds: limits::FUNCTION_TIMEOUT_SECONDS_DEFAULT,
+            memory_mb: limits::MEMORY_MB_DEFAULT,
+            instance_concurrency: 1,
+            environment: BTreeMap::new(),
+            custom_port: limits::CUSTOM_RUNTIME_PORT_DEFAULT,
+            custom_command: Vec::new(),
+            custom_args: Vec::new(),
+            health_check: None,
+            pre_stop: None,
+            pre_freeze: None,
+            layers: Vec::new(),
+            disk_mb: limits::DISK_MB_DEFAULT,
+            cpu_millis: None,
+            code: Code { digest: String::new(), crc64: 0, size_bytes: 0 },
+            revision: 0,
+            created_at: now,
+            modified_at: now,
+        }
+    }
+
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(u64::from(self.timeout_seconds))
     }

@@ -2,11 +2,9 @@
 
 mod body;
 
-use std::collections::BTreeMap;
-
 use bide_engine::Engine;
-use bide_types::resource::{Code, Function, RuntimeKind};
-use bide_types::{FunctionId, FunctionName, ServiceName, Timestamp, limits};
+use bide_types::resource::{Function, RuntimeKind};
+use bide_types::{FunctionName, ServiceName, Timestamp, limits};
 use serde::Serialize;
 
 use super::services::check_qualifier;
@@ -93,34 +91,9 @@ fn new_function(
     if said.package.is_none() {
         return Err(Fields::required("code"));
     }
-    Ok(Function {
-        id: FunctionId::new(0),
-        account: call.account().clone(),
-        service,
-        name,
-        description: String::new(),
-        runtime: said.runtime.clone().ok_or_else(|| Fields::required("runtime"))?,
-        handler: said.handler.clone().ok_or_else(|| Fields::required("handler"))?,
-        initializer: None,
-        initialization_timeout_seconds: limits::INITIALIZER_TIMEOUT_SECONDS_DEFAULT,
-        timeout_seconds: limits::FUNCTION_TIMEOUT_SECONDS_DEFAULT,
-        memory_mb: limits::MEMORY_MB_DEFAULT,
-        instance_concurrency: 1,
-        environment: BTreeMap::new(),
-        custom_port: limits::CUSTOM_RUNTIME_PORT_DEFAULT,
-        custom_command: Vec::new(),
-        custom_args: Vec::new(),
-        health_check: None,
-        pre_stop: None,
-        pre_freeze: None,
-        layers: Vec::new(),
-        disk_mb: limits::DISK_MB_DEFAULT,
-        cpu_millis: None,
-        code: Code { digest: String::new(), crc64: 0, size_bytes: 0 },
-        revision: 0,
-        created_at: now,
-        modified_at: now,
-    })
+    let runtime = said.runtime.clone().ok_or_else(|| Fields::required("runtime"))?;
+    let handler = said.handler.clone().ok_or_else(|| Fields::required("handler"))?;
+    Ok(Function::new(call.account().clone(), service, name, runtime, handler, now))
 }
 
 /// Changes what the caller says and leaves the rest. A new package is stored first, so that no function ever names one

@@ -77,9 +77,7 @@ impl Catalog {
     ) -> Result<(), Error> {
         let changing = self.begin().await;
         let domain = self.domain(account, name)?;
-        if revision.is_some_and(|revision| revision != domain.revision) {
-            return Err(Error::Conflict);
-        }
+        domain.check_seen(revision)?;
         let write = removal(domain_key(&domain.value.name), domain.revision);
         self.commit(changing, vec![write], move |view, _| {
             view.domains.remove(&domain.value.name);

@@ -86,9 +86,7 @@ impl Catalog {
         let changing = self.begin().await;
         let entry = Arc::clone(self.view().function(account, service, function)?);
         let current = &entry.function;
-        if revision.is_some_and(|revision| revision != current.revision) {
-            return Err(Error::Conflict);
-        }
+        current.check_seen(revision)?;
         if !entry.triggers.is_empty() {
             return Err(Error::FunctionNotEmpty(current.value.name.clone()));
         }

@@ -39,6 +39,17 @@ pub struct Versioned<T> {
     pub revision: u64,
 }
 
+impl<T> Versioned<T> {
+    /// # Errors
+    /// [`Error::Conflict`] when the caller saw another revision; `None` saw none.
+    fn check_seen(&self, revision: Option<u64>) -> Result<(), Error> {
+        match revision {
+            Some(seen) if seen != self.revision => Err(Error::Conflict),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl<T> Clone for Versioned<T> {
     fn clone(&self) -> Self {
         Self { value: Arc::clone(&self.value), revision: self.revision }

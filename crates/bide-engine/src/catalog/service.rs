@@ -86,9 +86,7 @@ impl Catalog {
             }
             entry.service.clone()
         };
-        if revision.is_some_and(|revision| revision != service.revision) {
-            return Err(Error::Conflict);
-        }
+        service.check_seen(revision)?;
         let key = service_key(account, &service.value.name);
         let write = removal(key, service.revision);
         self.commit(changing, vec![write], move |view, _| {

@@ -104,9 +104,7 @@ impl Catalog {
     ) -> Result<(), Error> {
         let changing = self.begin().await;
         let trigger = self.trigger(account, service, function, name)?;
-        if revision.is_some_and(|revision| revision != trigger.revision) {
-            return Err(Error::Conflict);
-        }
+        trigger.check_seen(revision)?;
         let write = removal(trigger_key(trigger.value.function, &trigger.value.name), trigger.revision);
         self.commit(changing, vec![write], move |view, _| {
             view.remove_trigger(trigger.value.function, &trigger.value.name);

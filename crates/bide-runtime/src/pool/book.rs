@@ -4,9 +4,10 @@
 //! that the shell then carries out. Generic over the instance, so that tests need none. Nothing survives a crash: the
 //! engine assigns the functions with a minimum again at the next start.
 //!
-//! A pool exists per function, qualifier and way its instances reach, and follows the newest revision that was seen: its members of an older one
-//! finish what they run, and everybody who waits is served by the new ones. `serving` hands out slots, `starting` adds
-//! members, `growth` says within which caps, `minimum` how many are kept ready, `leaving` who has to go.
+//! A pool exists per function, qualifier and way its instances reach, and follows the newest revision that was seen: its
+//! members of an older one finish what they run, and everybody who waits is served by the new ones. `serving` hands out
+//! slots, `starting` adds members, `growth` says within which caps, `minimum` how many are kept ready, `leaving` who has to
+//! go.
 
 mod growth;
 mod leaving;

@@ -78,30 +78,23 @@ impl Host {
             entry,
         };
         let made = clone_init(room, identity, &status, &self.confinement.filter);
-        match made {
-            Ok((init, descriptor)) => {
-                let connector = Some(connector);
-                Ok(Instance {
-                    init,
-                    descriptor,
-                    status,
-                    connector,
-                    identity,
-                    families,
-                    attachment: None,
-                    group,
-                    memory_bytes_max,
-                })
-            }
-            Err(fault) => {
-                self.identities.give_back(identity);
-                Err(fault)
-            }
+        if made.is_err() {
+            self.identities.give_back(identity);
         }
+        let (init, descriptor) = made?;
+        Ok(Instance {
+            init,
+            descriptor,
+            status,
+            connector: Some(connector),
+            identity,
+            families,
+            attachment: None,
+            group,
+            memory_bytes_max,
+        })
     }
-}
 
-impl Host {
     /// What process 1 must know of the host's network; `None`: it gets loopback only.
     fn surroundings(&self, network: Network) -> Result<Option<Surroundings>, Fault> {
         match (network, &self.outbound) {

@@ -53,12 +53,9 @@ pub(super) fn run(server: &OwnedFd, privileged: bool, confinement: Confinement) 
     let host = Host { privileged, identities, templates: Templates::new()?, confinement, outbound };
     let look = Look::new().during("make a timer")?;
     rustix::io::ioctl_fionbio(server, true).during("set up the socket")?;
-    let watch =
-        |fd: &OwnedFd, token| epoll::add(&epoll, fd, epoll::EventData::new_u64(token), epoll::EventFlags::IN);
-    watch(server, SERVER)
-        .and_then(|()| watch(&signals, SIGNALS))
-        .and_then(|()| watch(&look.timer, LOOK))
-        .during("watch the server")?;
+    for (fd, token) in [(server, SERVER), (&signals, SIGNALS), (&look.timer, LOOK)] {
+        watch(&epoll, fd, token).during("watch the server")?;
+    }
     let mut supervisor = Supervisor {
         server,
         signals,
@@ -159,8 +156,7 @@ impl Supervisor<'_> {
     }
 
     fn admit(&mut self, id: u64, instance: Instance) -> io::Result<()> {
-        let data = epoll::EventData::new_u64(id);
-        epoll::add(&self.epoll, &instance.status, data, epoll::EventFlags::IN)?;
+        watch(&self.epoll, &instance.status, id)?;
         self.by_init.insert(instance.init, id);
         self.instances.insert(id, Entry { instance, state: State::Starting, memory: Memory::default() });
         self.look.arm(self.instances.len())
@@ -174,7 +170,7 @@ impl Supervisor<'_> {
                 if let Some(trap) = Trap::from_fds(descriptors) {
                     let instance = &mut entry.instance;
                     let attachment = Attachment::new(instance.init, instance.families, trap);
-                    watch(&self.epoll, &attachment, id)?;
+                    watch_attachment(&self.epoll, &attachment, id)?;
                     instance.attachment = Some(attachment);
                 }
             }
@@ -218,7 +214,7 @@ impl Supervisor<'_> {
             // Standard error is the server's.
             eprintln!("bide: an instance has no outbound network: {error}");
         }
-        watch(&self.epoll, attachment, id)
+        watch_attachment(&self.epoll, attachment, id)
     }
 
     /// Removes the children that have ended, and what they leave to process 1 of this namespace.
@@ -299,11 +295,15 @@ impl Supervisor<'_> {
     }
 }
 
-/// Waits for what the attachment of an instance waits for.
-fn watch(epoll: &OwnedFd, attachment: &Attachment, id: u64) -> io::Result<()> {
-    let Some(fd) = attachment.fd() else { return Ok(()) };
-    epoll::add(epoll, fd, epoll::EventData::new_u64(id | ATTACHMENT), epoll::EventFlags::IN)?;
+/// Has the loop told, under `token`, when there is something to read.
+fn watch(epoll: &OwnedFd, fd: impl AsFd, token: u64) -> io::Result<()> {
+    epoll::add(epoll, fd, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?;
     Ok(())
+}
+
+/// Waits for what the attachment of an instance waits for.
+fn watch_attachment(epoll: &OwnedFd, attachment: &Attachment, id: u64) -> io::Result<()> {
+    attachment.fd().map_or(Ok(()), |fd| watch(epoll, fd, id | ATTACHMENT))
 }
 
 /// Whether a message, and not the end, can be read at once.
