@@ -5,7 +5,6 @@
 //! was not there before fails the benchmark: processes, mounts, control groups, files; and once more after the server
 //! has ended.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bide_client::Client;
@@ -21,30 +20,21 @@ use crate::leftovers::{Belongings, Seen, expect_like, expect_nothing};
 use crate::node::Node;
 use crate::processes::{Process, charged_bytes, descendants, proportional_kib};
 use crate::start::renew;
-use crate::subject::{Runtime, Subjects};
+use crate::subject::{Options, Runtime, Subjects};
 
 const POLL_PERIOD: Duration = Duration::from_millis(20);
 const KIB_PER_MIB: f64 = 1024.0;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The server to measure
-    #[arg(long, default_value = "target/release/bide")]
-    server: PathBuf,
+    #[command(flatten)]
+    options: Options,
     /// Instances
     #[arg(long, default_value_t = 500)]
     count: usize,
     /// Seconds that the calls are held: all instances must have started by then
     #[arg(long, default_value_t = 90)]
     hold_seconds: u64,
-    /// Only these runtimes
-    #[arg(long, value_enum)]
-    runtime: Vec<Runtime>,
-    #[arg(long, value_enum, default_value = "text")]
-    output: Output,
-    /// More arguments of the server, e.g. `--server-arg=--sandbox=none`
-    #[arg(long)]
-    server_arg: Vec<String>,
 }
 
 /// What one runtime came to.
@@ -56,15 +46,14 @@ struct Crowd {
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
-    let runtimes = if args.runtime.is_empty() { Runtime::ALL.to_vec() } else { args.runtime.clone() };
+    let runtimes = args.options.runtimes();
     let subjects = Subjects::prepare(&runtimes)?;
     let count = args.count.to_string();
-    let mut arguments = vec!["--instances-per-account", &count, "--instances-per-function", &count];
-    arguments.extend(args.server_arg.iter().map(String::as_str));
+    let arguments = ["--instances-per-account", &count, "--instances-per-function", &count];
     let mut crowds = Vec::new();
     for runtime in runtimes {
         progress(&format!("{count} x {} …", runtime.name()));
-        let node = Node::start_with(&args.server, &arguments)?;
+        let node = args.options.start(&arguments)?;
         let mut seen = Seen::default();
         let crowd = crowd(args, &node, &subjects, runtime, &mut seen).await;
         node.stop()?;
@@ -176,7 +165,7 @@ async fn all_started(
 }
 
 fn show(args: &Args, crowds: &[Crowd]) {
-    if args.output == Output::Json {
+    if args.options.output == Output::Json {
         let rows: Vec<Value> = crowds.iter().map(|crowd| crowd.json(args.count)).collect();
         print(&json!({ "machine": machine(), "many": rows }).to_string());
         return;

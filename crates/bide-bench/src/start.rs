@@ -8,7 +8,6 @@ mod burst;
 mod report;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,10 +18,9 @@ use http::Method;
 use serde_json::json;
 
 use crate::bare_program::BareProgram;
-use crate::figures::{Output, Samples, progress};
+use crate::figures::{Samples, progress};
 use crate::functions::{create_service, instances};
-use crate::node::Node;
-use crate::subject::{Bare, Runtime, Subjects};
+use crate::subject::{Bare, Options, Runtime, Subjects};
 
 /// Between two looks at whether an instance is gone.
 const POLL_PERIOD: Duration = Duration::from_millis(2);
@@ -32,35 +30,25 @@ pub(crate) const PLATFORM: &str = "bide: cold call";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The server to measure
-    #[arg(long, default_value = "target/release/bide")]
-    server: PathBuf,
+    #[command(flatten)]
+    options: Options,
     /// Starts of each kind, one after the other
     #[arg(long, default_value_t = 100)]
     starts: usize,
     /// Starts at once; 0 leaves the burst out
     #[arg(long, default_value_t = 50)]
     burst: usize,
-    /// Only these runtimes
-    #[arg(long, value_enum)]
-    runtime: Vec<Runtime>,
-    #[arg(long, value_enum, default_value = "text")]
-    output: Output,
-    /// More arguments of the server, e.g. `--server-arg=--sandbox=none`
-    #[arg(long)]
-    server_arg: Vec<String>,
 }
 
 /// The samples of one runtime, by what was started.
 pub(crate) type Ways = BTreeMap<&'static str, Samples>;
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
-    let runtimes = if args.runtime.is_empty() { Runtime::ALL.to_vec() } else { args.runtime.clone() };
+    let runtimes = args.options.runtimes();
     let subjects = Subjects::prepare(&runtimes)?;
     let most = args.burst.max(1).to_string();
-    let mut arguments = vec!["--instances-per-account", &most, "--instances-per-function", &most];
-    arguments.extend(args.server_arg.iter().map(String::as_str));
-    let node = Node::start_with(&args.server, &arguments)?;
+    let arguments = ["--instances-per-account", &most, "--instances-per-function", &most];
+    let node = args.options.start(&arguments)?;
     let client = node.client()?;
     create_service(&client).await?;
     for runtime in &runtimes {
@@ -82,7 +70,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
             bursts.push(burst::measure(&node, &subjects, *runtime, args.burst).await?);
         }
     }
-    report::show(args.output, &runtimes, &mut alone, &mut bursts);
+    report::show(args.options.output, &runtimes, &mut alone, &mut bursts);
     Ok(())
 }
 

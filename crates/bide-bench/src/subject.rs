@@ -18,11 +18,41 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 
+use crate::figures::Output;
 use crate::functions::SERVICE;
-use crate::node::scratch;
+use crate::node::{Node, scratch};
 
 /// Longest handler that a benchmark holds busy, in seconds.
 const TIMEOUT_SECONDS: u32 = 600;
+
+/// What every benchmark of [`Subjects`] is asked for.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The server to measure
+    #[arg(long, default_value = "target/release/bide")]
+    server: PathBuf,
+    /// Only these runtimes
+    #[arg(long, value_enum)]
+    runtime: Vec<Runtime>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: Output,
+    /// More arguments of the server, e.g. `--server-arg=--sandbox=none`
+    #[arg(long)]
+    server_arg: Vec<String>,
+}
+
+impl Options {
+    pub(crate) fn runtimes(&self) -> Vec<Runtime> {
+        if self.runtime.is_empty() { Runtime::ALL.to_vec() } else { self.runtime.clone() }
+    }
+
+    /// Starts a server with `arguments` and those that were given.
+    pub(crate) fn start(&self, arguments: &[&str]) -> anyhow::Result<Node> {
+        let given = self.server_arg.iter().map(String::as_str);
+        let arguments: Vec<&str> = arguments.iter().copied().chain(given).collect();
+        Node::start_with(&self.server, &arguments)
+    }
+}
 
 /// A kind of function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

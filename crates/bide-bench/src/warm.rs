@@ -4,7 +4,6 @@
 //! socket pair with a blocking client (for the static binary: the same HTTP server over TCP, the same client). Then the
 //! rate over several connections.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,16 +15,15 @@ use crate::figures::{Output, Samples, machine, micros, print, progress, table};
 use crate::functions::create_service;
 use crate::load::{Outcome, Request, Until, send};
 use crate::node::{Node, credential};
-use crate::subject::{Runtime, Subjects};
+use crate::subject::{Options, Runtime, Subjects};
 
 /// Calls before anything is measured.
 const WARM_UP: usize = 200;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The server to measure
-    #[arg(long, default_value = "target/release/bide")]
-    server: PathBuf,
+    #[command(flatten)]
+    options: Options,
     /// Seconds of each load
     #[arg(long, default_value_t = 1)]
     seconds: u64,
@@ -35,14 +33,6 @@ pub(crate) struct Args {
     /// Connections of the second load
     #[arg(long, default_value_t = 8)]
     connections: usize,
-    /// Only these runtimes
-    #[arg(long, value_enum)]
-    runtime: Vec<Runtime>,
-    #[arg(long, value_enum, default_value = "text")]
-    output: Output,
-    /// More arguments of the server, e.g. `--server-arg=--sandbox=none`
-    #[arg(long)]
-    server_arg: Vec<String>,
 }
 
 /// What one runtime did over all rounds.
@@ -82,10 +72,9 @@ struct Figures {
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
-    let runtimes = if args.runtime.is_empty() { Runtime::ALL.to_vec() } else { args.runtime.clone() };
+    let runtimes = args.options.runtimes();
     let subjects = Subjects::prepare(&runtimes)?;
-    let arguments: Vec<&str> = args.server_arg.iter().map(String::as_str).collect();
-    let node = Node::start_with(&args.server, &arguments)?;
+    let node = args.options.start(&[])?;
     create_service(&node.client()?).await?;
     let mut all = Vec::new();
     for runtime in &runtimes {
@@ -160,7 +149,7 @@ fn show(args: &Args, runtimes: &[Runtime], all: &mut [Measured]) {
             (*runtime, [platform, bare, crowd].map(|rate| rate.figures()))
         })
         .collect();
-    if args.output == Output::Json {
+    if args.options.output == Output::Json {
         let rows: Vec<Value> = rows.iter().map(|(runtime, figures)| json(*runtime, figures)).collect();
         let value = json!({ "machine": machine(), "connections": args.connections, "warm": rows });
         print(&value.to_string());

@@ -5,7 +5,7 @@
 
 #![allow(clippy::print_stdout)] // a tool at the desk
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{self, Cursor, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,31 +55,19 @@ fn zip(name: &str, text: &str) -> Bytes {
 fn spec(id: u64, runtime: &str, digest: &str, concurrency: u32) -> Arc<FunctionSpec> {
     let function = Function {
         id: FunctionId::new(id),
-        account: AccountId::new("1").expect("a valid name"),
-        service: ServiceName::new("s").expect("a valid name"),
-        name: FunctionName::new("f").expect("a valid name"),
-        description: String::new(),
-        runtime: Runtime::parse(runtime).expect("a valid name"),
-        handler: "index.handler".to_owned(),
-        initializer: None,
-        initialization_timeout_seconds: 3,
         timeout_seconds: 60,
-        memory_mb: 512,
         instance_concurrency: concurrency,
-        environment: BTreeMap::new(),
-        custom_port: 9000,
         custom_command: vec!["node".to_owned(), "/code/server.js".to_owned()],
-        custom_args: Vec::new(),
-        health_check: None,
-        pre_stop: None,
-        pre_freeze: None,
-        layers: Vec::new(),
-        disk_mb: 512,
-        cpu_millis: None,
         code: Code { digest: digest.to_owned(), crc64: 0, size_bytes: 0 },
         revision: 1,
-        created_at: Timestamp::ZERO,
-        modified_at: Timestamp::ZERO,
+        ..Function::new(
+            AccountId::new("1").expect("a valid name"),
+            ServiceName::new("s").expect("a valid name"),
+            FunctionName::new("f").expect("a valid name"),
+            Runtime::parse(runtime).expect("a valid name"),
+            "index.handler".to_owned(),
+            Timestamp::ZERO,
+        )
     };
     Arc::new(FunctionSpec {
         function: Arc::new(function),

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bide_engine::{DestinationStatus, Status};
 use bide_env::Clock as _;
 use bytes::Bytes;
-use serde_json::Value;
 
 use crate::fixture::{Fixture, task_id};
 
@@ -29,34 +28,13 @@ async fn with_destination(success: bool) -> Fixture {
     fixture
 }
 
-/// The records that `g` has been sent.
-async fn records(fixture: &Fixture) -> Vec<Value> {
-    let query = bide_engine::TaskQuery {
-        function: fixture.target("g").function().id,
-        qualifier: None,
-        status: None,
-        id_prefix: None,
-        accepted_from: None,
-        accepted_to: None,
-        order: bide_engine::SortOrder::OldestFirst,
-        limit: 100,
-        after: None,
-        payloads: true,
-    };
-    let page = fixture.engine.tasks(query).await.expect("readable");
-    page.tasks
-        .iter()
-        .map(|task| serde_json::from_slice(task.payload.as_deref().expect("asked for")).expect("JSON"))
-        .collect()
-}
-
 #[tokio::test]
 async fn a_success_is_delivered_once() {
     let fixture = with_destination(true).await;
     fixture.submit("t", "hello", 0).await.expect("accepted");
     fixture.until_status("t", Status::Succeeded, STEP).await;
     fixture.settle().await;
-    let records = records(&fixture).await;
+    let records = fixture.records().await;
     assert_eq!(records.len(), 1);
     assert_eq!(records[0]["requestContext"]["approximateInvokeCount"], 1);
     assert_eq!(records[0]["requestContext"]["condition"], "");
@@ -71,7 +49,7 @@ async fn a_failure_is_delivered_after_the_last_attempt() {
     fixture.submit("t", "fail", 0).await.expect("accepted");
     fixture.until_status("t", Status::Failed, STEP).await;
     fixture.settle().await;
-    let records = records(&fixture).await;
+    let records = fixture.records().await;
     assert_eq!(records.len(), 1);
     assert_eq!(records[0]["requestContext"]["approximateInvokeCount"], 4);
     assert_eq!(records[0]["requestContext"]["condition"], "UnhandledInvocationError");
@@ -84,7 +62,7 @@ async fn a_stop_is_delivered_with_its_own_condition() {
     fixture.submit("t", "x", 60).await.expect("accepted");
     fixture.engine.stop_task(&fixture.target("f"), &task_id("t")).await.expect("stopped");
     fixture.settle().await;
-    let records = records(&fixture).await;
+    let records = fixture.records().await;
     assert_eq!(records[0]["requestContext"]["condition"], "InvocationStopped");
     assert_eq!(records[0]["requestContext"]["approximateInvokeCount"], 0);
 }
@@ -107,7 +85,7 @@ async fn a_plain_invocation_leaves_its_record_at_the_destination_and_nothing_els
     for _ in 0..10 {
         fixture.settle().await;
     }
-    assert_eq!(records(&fixture).await.len(), 1);
+    assert_eq!(fixture.records().await.len(), 1);
     assert!(fixture.engine.task(&fixture.target("f"), &task_id("ignored")).await.is_err());
 }
 
@@ -168,7 +146,7 @@ async fn what_a_deletion_makes_invalid_is_told_to_the_failure_target_after_a_res
     for _ in 0..20 {
         fixture.settle().await;
     }
-    let records = records(&fixture).await;
+    let records = fixture.records().await;
     assert_eq!(records.len(), 1);
     assert_eq!(records[0]["requestContext"]["condition"], "FunctionNotFound");
     let arn = records[0]["requestContext"]["functionArn"].as_str().expect("named");

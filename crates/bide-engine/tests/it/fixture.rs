@@ -13,7 +13,7 @@ use bide_env::{Clock, ManualClock, SequenceEntropy};
 use bide_runtime::testing::{FakeExecutor, FakeRun};
 use bide_store::memory::MemoryStore;
 use bide_types::resource::{Code, Function, Runtime, Service};
-use bide_types::{AccountId, FunctionId, FunctionName, Qualifier, RequestId, ServiceName, TaskId, Timestamp};
+use bide_types::{AccountId, FunctionName, Qualifier, RequestId, ServiceName, TaskId, Timestamp};
 use bytes::Bytes;
 
 use crate::troubled::Troubled;
@@ -118,32 +118,15 @@ impl Fixture {
 
     pub(crate) fn function_named(&self, name: &str) -> Function {
         Function {
-            id: FunctionId::new(0),
-            account: self.account.clone(),
-            service: ServiceName::new("s").expect("valid"),
-            name: FunctionName::new(name).expect("valid"),
-            description: String::new(),
-            runtime: Runtime::parse("python3").expect("valid"),
-            handler: "index.handler".to_owned(),
-            initializer: None,
-            initialization_timeout_seconds: 3,
-            timeout_seconds: 3,
-            memory_mb: 512,
-            instance_concurrency: 1,
-            environment: BTreeMap::new(),
-            custom_port: 9000,
-            custom_command: Vec::new(),
-            custom_args: Vec::new(),
-            health_check: None,
-            pre_stop: None,
-            pre_freeze: None,
-            layers: Vec::new(),
-            disk_mb: 512,
-            cpu_millis: None,
             code: Code { digest: "0".repeat(64), crc64: 0, size_bytes: 0 },
-            revision: 0,
-            created_at: self.clock.now(),
-            modified_at: self.clock.now(),
+            ..Function::new(
+                self.account.clone(),
+                ServiceName::new("s").expect("valid"),
+                FunctionName::new(name).expect("valid"),
+                Runtime::parse("python3").expect("valid"),
+                "index.handler".to_owned(),
+                self.clock.now(),
+            )
         }
     }
 
@@ -193,6 +176,27 @@ impl Fixture {
             self.clock.advance(step);
         }
         panic!("task {task} is {:?}, not {status:?}", self.status(task).await);
+    }
+
+    /// The destination records that `g` has been sent, its configuration being stateful.
+    pub(crate) async fn records(&self) -> Vec<serde_json::Value> {
+        let query = bide_engine::TaskQuery {
+            function: self.target("g").function().id,
+            qualifier: None,
+            status: None,
+            id_prefix: None,
+            accepted_from: None,
+            accepted_to: None,
+            order: bide_engine::SortOrder::OldestFirst,
+            limit: 100,
+            after: None,
+            payloads: true,
+        };
+        let page = self.engine.tasks(query).await.expect("readable");
+        page.tasks
+            .iter()
+            .map(|task| serde_json::from_slice(task.payload.as_deref().expect("asked for")).expect("JSON"))
+            .collect()
     }
 
     /// Lets every task of the engine run until it waits.

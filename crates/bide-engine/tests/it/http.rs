@@ -271,21 +271,7 @@ async fn a_destination_hears_of_the_body_of_a_call() {
         .expect("put");
     fixture.engine.submit(&target, async_call("t", "/later")).await.expect("accepted");
     fixture.until_status("t", Status::Succeeded, STEP).await;
-    let query = bide_store::TaskQuery {
-        function: fixture.target("g").function().id,
-        qualifier: None,
-        status: None,
-        id_prefix: None,
-        accepted_from: None,
-        accepted_to: None,
-        order: bide_engine::SortOrder::OldestFirst,
-        limit: 1,
-        after: None,
-        payloads: true,
-    };
     fixture.settle().await;
-    let record = fixture.engine.tasks(query).await.expect("readable").tasks.remove(0);
-    let record: serde_json::Value =
-        serde_json::from_slice(&record.payload.expect("asked for")).expect("a record");
+    let record = fixture.records().await.remove(0);
     assert_eq!(record["requestPayload"], "body");
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use bide_runtime::{AttemptResult, Cancel, FunctionErrorCause, InvokeRequest, Responder};
+use bide_runtime::{Cancel, FunctionErrorCause};
 
-use crate::world::{World, failure, http_request, post, spec, text};
+use crate::world::{World, check_that_leaving_ends_the_instance, failure, http_request, post, spec, text};
 
 /// Answers by the path that it is called with; `/show` tells what it was given.
 const SERVER: &str = r#"#!/usr/bin/env python3
@@ -168,15 +168,5 @@ async fn a_body_that_breaks_off_or_is_too_long_is_a_function_error() {
 async fn a_caller_that_leaves_ends_the_attempt_and_the_instance() {
     let world = Arc::new(World::new().await);
     let spec = spec(world.function("custom", "x", &[("bootstrap", SERVER, 0o755)]));
-    let (responder, mut stream) = Responder::channel();
-    let request = InvokeRequest { responder: Some(responder), ..http_request(post("/chunks?300", &[]), "") };
-    let running = {
-        let (world, spec) = (Arc::clone(&world), Arc::clone(&spec));
-        tokio::spawn(async move { world.call_with(&spec, request, Cancel::new()).await })
-    };
-    (&mut stream.head).await.unwrap();
-    drop(stream);
-    let outcome = running.await.unwrap();
-    assert_eq!(outcome.result, AttemptResult::Stopped);
-    assert_ne!(world.call_http(&spec, post("/", &[]), "").await.outcome.instance, outcome.instance);
+    check_that_leaving_ends_the_instance(&world, spec, post("/chunks?300", &[]), post("/", &[])).await;
 }

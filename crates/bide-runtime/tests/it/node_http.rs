@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use bide_runtime::{
-    AttemptResult, Cancel, FunctionErrorCause, FunctionErrorKind, HttpFormat, HttpRequest, InvokeRequest,
-    Responder,
-};
+use bide_runtime::{Cancel, FunctionErrorCause, FunctionErrorKind, HttpFormat, HttpRequest};
 
-use crate::world::{World, failure, http_request, json, log, post, spec, text};
+use crate::world::{
+    World, check_that_a_slow_reader_holds_up_nobody, check_that_leaving_ends_the_instance, failure,
+    http_request, json, log, post, spec, text,
+};
 
 #[tokio::test]
 async fn a_handler_gets_request_and_response() {
@@ -160,42 +160,15 @@ exports.handler = (req, resp) => resp.send(Readable.from((function* () {
 "#;
     let mut function = world.node(code);
     function.instance_concurrency = 4;
-    let spec = spec(function);
-    let (responder, mut stream) = Responder::channel();
-    let request = InvokeRequest { responder: Some(responder), ..http_request(post("/?count=100", &[]), "") };
-    let slow = {
-        let (world, spec) = (Arc::clone(&world), Arc::clone(&spec));
-        tokio::spawn(async move { world.call_with(&spec, request, Cancel::new()).await })
-    };
-    (&mut stream.head).await.unwrap();
-    for _ in 0..3 {
-        assert_eq!(world.call_http(&spec, post("/?count=20", &[]), "").await.body.len(), 2_000_000);
-    }
-    assert!(!slow.is_finished());
-    let mut bytes = 0;
-    while let Some(piece) = stream.body.recv().await {
-        bytes += piece.len();
-    }
-    assert_eq!(bytes, 10_000_000);
-    assert_eq!(text(&slow.await.unwrap()), "");
+    let (call, other) = (post("/?count=100", &[]), post("/?count=20", &[]));
+    check_that_a_slow_reader_holds_up_nobody(&world, spec(function), call, other).await;
 }
 
 #[tokio::test]
 async fn a_caller_that_leaves_ends_the_attempt_and_the_instance() {
     let world = Arc::new(World::new().await);
-    let code = "exports.handler = (req, resp) => resp.send(Buffer.alloc(20000000));";
-    let spec = spec(world.node(code));
-    let (responder, mut stream) = Responder::channel();
-    let request = InvokeRequest { responder: Some(responder), ..http_request(post("/", &[]), "") };
-    let running = {
-        let (world, spec) = (Arc::clone(&world), Arc::clone(&spec));
-        tokio::spawn(async move { world.call_with(&spec, request, Cancel::new()).await })
-    };
-    (&mut stream.head).await.unwrap();
-    drop(stream);
-    let outcome = running.await.unwrap();
-    assert_eq!(outcome.result, AttemptResult::Stopped);
-    assert_ne!(world.call_http(&spec, post("/", &[]), "").await.outcome.instance, outcome.instance);
+    let spec = spec(world.node("exports.handler = (req, resp) => resp.send(Buffer.alloc(20000000));"));
+    check_that_leaving_ends_the_instance(&world, spec, post("/", &[]), post("/", &[])).await;
 }
 
 #[tokio::test]

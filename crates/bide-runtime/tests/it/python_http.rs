@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use bide_runtime::{
-    AttemptResult, Cancel, FunctionErrorCause, HttpFormat, HttpRequest, InvokeRequest, Responder,
-};
+use bide_runtime::{AttemptResult, Cancel, FunctionErrorCause, HttpFormat, HttpRequest};
 use bytes::Bytes;
 
-use crate::world::{World, failure, http_request, json, log, post, spec, text};
+use crate::world::{
+    World, check_that_a_slow_reader_holds_up_nobody, check_that_leaving_ends_the_instance, failure,
+    http_request, json, log, post, spec, streamed, text,
+};
 
 const ECHO: &str = r#"
 import json
@@ -193,11 +194,6 @@ async fn the_whole_32_megabytes_pass_and_not_a_byte_more() {
     assert!(matches!(whole.result, AttemptResult::Returned(body) if body.len() == 33_500_000));
 }
 
-fn streamed(http: HttpRequest) -> (InvokeRequest, bide_runtime::ResponseStream) {
-    let (responder, stream) = Responder::channel();
-    (InvokeRequest { responder: Some(responder), ..http_request(http, "") }, stream)
-}
-
 #[tokio::test]
 async fn pieces_arrive_while_the_handler_still_runs() {
     let world = Arc::new(World::new().await);
@@ -214,10 +210,7 @@ def handler(environ, start_response):
     let flag = tempfile::Builder::new().prefix("bide-test").tempfile_in("/tmp").unwrap();
     let name = format!("{}-go", flag.path().file_name().unwrap().to_str().unwrap());
     let (request, mut stream) = streamed(post(&format!("/?{name}"), &[]));
-    let running = {
-        let (world, spec) = (Arc::clone(&world), Arc::clone(&spec));
-        tokio::spawn(async move { world.call_with(&spec, request, Cancel::new()).await })
-    };
+    let running = world.call_aside(&spec, request);
     assert_eq!((&mut stream.head).await.unwrap().status, 200);
     assert_eq!(stream.body.recv().await.unwrap(), "first");
     let go = std::path::Path::new("/tmp").join(name);
@@ -239,25 +232,8 @@ async fn a_slow_reader_holds_up_its_own_call_only() {
                 timeout_seconds: 1,
             });
         }
-        let spec = spec(function);
-        let (request, mut stream) = streamed(post("/?100", &[]));
-        let slow = {
-            let (world, spec) = (Arc::clone(&world), Arc::clone(&spec));
-            tokio::spawn(async move { world.call_with(&spec, request, Cancel::new()).await })
-        };
-        (&mut stream.head).await.unwrap();
-        if concurrency > 1 {
-            for _ in 0..3 {
-                assert_eq!(world.call_http(&spec, post("/?20", &[]), "").await.body.len(), 2_000_000);
-            }
-        }
-        assert!(!slow.is_finished());
-        let mut bytes = 0;
-        while let Some(piece) = stream.body.recv().await {
-            bytes += piece.len();
-        }
-        assert_eq!(bytes, 10_000_000);
-        assert_eq!(text(&slow.await.unwrap()), "");
+        let (call, other) = (post("/?100", &[]), post("/?20", &[]));
+        check_that_a_slow_reader_holds_up_nobody(&world, spec(function), call, other).await;
     }
 }
 
@@ -265,16 +241,7 @@ async fn a_slow_reader_holds_up_its_own_call_only() {
 async fn a_caller_that_leaves_ends_the_attempt_and_the_instance() {
     let world = Arc::new(World::new().await);
     let spec = spec(world.python(FILL));
-    let (request, mut stream) = streamed(post("/?200", &[]));
-    let running = {
-        let (world, spec) = (Arc::clone(&world), Arc::clone(&spec));
-        tokio::spawn(async move { world.call_with(&spec, request, Cancel::new()).await })
-    };
-    (&mut stream.head).await.unwrap();
-    drop(stream);
-    let outcome = running.await.unwrap();
-    assert_eq!(outcome.result, AttemptResult::Stopped);
-    assert_ne!(world.call_http(&spec, post("/?1", &[]), "").await.outcome.instance, outcome.instance);
+    check_that_leaving_ends_the_instance(&world, spec, post("/?200", &[]), post("/?1", &[])).await;
 }
 
 #[tokio::test]

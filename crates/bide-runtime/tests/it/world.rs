@@ -1,6 +1,6 @@
 //! What the tests share: packages, functions, pools on a real clock, and conditions to wait for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{self, Cursor, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use bide_env::{Clock, SystemClock, SystemEntropy};
 use bide_runtime::{
     AttemptOutcome, AttemptResult, BoxFuture, Cancel, CodeSource, Executor, FunctionErrorCause,
     FunctionErrorKind, FunctionSpec, HttpFormat, HttpRequest, InvokeRequest, PoolOptions, Pools, Responder,
-    ResponseHead, Scale, Tracing,
+    ResponseHead, ResponseStream, Scale, Tracing,
 };
 use bide_sandbox::ProcessLauncher;
 use bide_types::resource::{Code, Function, LayerReference, Runtime};
@@ -71,31 +71,19 @@ impl World {
         let code = self.package(number, files);
         Function {
             id: FunctionId::new(number),
-            account: AccountId::new("10001").unwrap(),
-            service: ServiceName::new("svc").unwrap(),
-            name: FunctionName::new("fun").unwrap(),
-            description: String::new(),
-            runtime: Runtime::parse(runtime).unwrap(),
-            handler: handler.to_owned(),
-            initializer: None,
             initialization_timeout_seconds: 30,
             timeout_seconds: 30,
-            memory_mb: 512,
-            instance_concurrency: 1,
-            environment: BTreeMap::new(),
             custom_port: 0, // any: other tests run at the same time
-            custom_command: Vec::new(),
-            custom_args: Vec::new(),
-            health_check: None,
-            pre_stop: None,
-            pre_freeze: None,
-            layers: Vec::new(),
-            disk_mb: 512,
-            cpu_millis: None,
             code,
             revision: 1,
-            created_at: Timestamp::ZERO,
-            modified_at: Timestamp::ZERO,
+            ..Function::new(
+                AccountId::new("10001").unwrap(),
+                ServiceName::new("svc").unwrap(),
+                FunctionName::new("fun").unwrap(),
+                Runtime::parse(runtime).unwrap(),
+                handler.to_owned(),
+                Timestamp::ZERO,
+            )
         }
     }
 
@@ -141,6 +129,16 @@ impl World {
         };
         let (outcome, (head, body)) = tokio::join!(self.call_with(spec, request, Cancel::new()), reading);
         Response { head, body, outcome }
+    }
+
+    /// Calls in a task of its own.
+    pub(crate) fn call_aside(
+        self: &Arc<Self>,
+        spec: &Arc<FunctionSpec>,
+        request: InvokeRequest,
+    ) -> tokio::task::JoinHandle<AttemptOutcome> {
+        let (world, spec) = (Arc::clone(self), Arc::clone(spec));
+        tokio::spawn(async move { world.call_with(&spec, request, Cancel::new()).await })
     }
 
     pub(crate) async fn call_with(
@@ -206,6 +204,54 @@ pub(crate) fn post(target: &str, headers: &[(&'static str, &str)]) -> HttpReques
         client_ip: Some([192, 0, 2, 7].into()),
         format: HttpFormat::Handler,
     }
+}
+
+/// The request of a synchronous HTTP call, and its response.
+pub(crate) fn streamed(http: HttpRequest) -> (InvokeRequest, ResponseStream) {
+    let (responder, stream) = Responder::channel();
+    (InvokeRequest { responder: Some(responder), ..http_request(http, "") }, stream)
+}
+
+/// Makes a call and leaves as soon as its response begins: the attempt and its instance must end, and `after` be served by
+/// another one.
+pub(crate) async fn check_that_leaving_ends_the_instance(
+    world: &Arc<World>,
+    spec: Arc<FunctionSpec>,
+    call: HttpRequest,
+    after: HttpRequest,
+) {
+    let (request, mut stream) = streamed(call);
+    let running = world.call_aside(&spec, request);
+    (&mut stream.head).await.unwrap();
+    drop(stream);
+    let outcome = running.await.unwrap();
+    assert_eq!(outcome.result, AttemptResult::Stopped);
+    assert_ne!(world.call_http(&spec, after, "").await.outcome.instance, outcome.instance);
+}
+
+/// Begins `call`, whose response has 10 MB, makes three others of 2 MB to their ends if they may run beside it, and only
+/// then reads the first.
+pub(crate) async fn check_that_a_slow_reader_holds_up_nobody(
+    world: &Arc<World>,
+    spec: Arc<FunctionSpec>,
+    call: HttpRequest,
+    other: HttpRequest,
+) {
+    let (request, mut stream) = streamed(call);
+    let slow = world.call_aside(&spec, request);
+    (&mut stream.head).await.unwrap();
+    if spec.function.instance_concurrency > 1 {
+        for _ in 0..3 {
+            assert_eq!(world.call_http(&spec, other.clone(), "").await.body.len(), 2_000_000);
+        }
+    }
+    assert!(!slow.is_finished());
+    let mut bytes = 0;
+    while let Some(piece) = stream.body.recv().await {
+        bytes += piece.len();
+    }
+    assert_eq!(bytes, 10_000_000);
+    assert_eq!(text(&slow.await.unwrap()), "");
 }
 
 /// The request of an asynchronous HTTP call.

@@ -165,6 +165,20 @@ fn what_is_not_enforced_is_said() {
     assert!(protections.in_force.iter().all(|protection| !protections.missing.contains(protection)));
 }
 
+/// Runs a test of this program, by its full name, as a server; also the number of the process that it has started.
+fn start_server(test: &str) -> (std::process::Child, u32) {
+    let mut server = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(AS_SERVER, "1")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(server.stdout.take().unwrap()));
+    let child =
+        lines.map(Result::unwrap).find_map(|line| line.strip_prefix("child ").map(str::to_owned)).unwrap();
+    (server, child.parse().unwrap())
+}
+
 /// Not a test by itself: the server that [`processes_die_when_the_server_is_killed`] kills.
 #[test]
 fn server_to_be_killed() {
@@ -182,16 +196,7 @@ fn server_to_be_killed() {
 
 #[tokio::test]
 async fn processes_die_when_the_server_is_killed() {
-    let mut server = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "server_to_be_killed", "--nocapture"])
-        .env(AS_SERVER, "1")
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = std::io::BufRead::lines(std::io::BufReader::new(server.stdout.take().unwrap()));
-    let child =
-        lines.map(Result::unwrap).find_map(|line| line.strip_prefix("child ").map(str::to_owned)).unwrap();
-    let child: u32 = child.parse().unwrap();
+    let (mut server, child) = start_server("server_to_be_killed");
     assert!(runs(child));
     server.kill().unwrap();
     server.wait().unwrap();

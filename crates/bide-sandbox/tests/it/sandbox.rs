@@ -371,16 +371,7 @@ fn server_of_sandboxes_to_be_killed() {
 
 #[tokio::test]
 async fn when_the_server_is_killed_nothing_is_left() {
-    let mut server = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "sandbox::server_of_sandboxes_to_be_killed", "--nocapture"])
-        .env(crate::AS_SERVER, "1")
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = std::io::BufRead::lines(std::io::BufReader::new(server.stdout.take().unwrap()));
-    let child =
-        lines.map(Result::unwrap).find_map(|line| line.strip_prefix("child ").map(str::to_owned)).unwrap();
-    let child: u32 = child.parse().unwrap();
+    let (mut server, child) = crate::start_server("sandbox::server_of_sandboxes_to_be_killed");
     let mut all = members(child, 4).await;
     let supervisor = parent_of(parent_of(child));
     all.extend([supervisor, parent_of(supervisor)]);

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use bide_types::resource::{Code, Function, LifecycleHook, Runtime};
 use bide_types::{FunctionName, ServiceName, Timestamp};
 
@@ -20,31 +18,18 @@ fn book() -> TestBook {
 fn spec(id: u64, concurrency: u32) -> Arc<FunctionSpec> {
     let function = Function {
         id: FunctionId::new(id),
-        account: AccountId::new("1").unwrap(),
-        service: ServiceName::new("s").unwrap(),
-        name: FunctionName::new("f").unwrap(),
-        description: String::new(),
-        runtime: Runtime::parse("python3").unwrap(),
-        handler: "a.b".to_owned(),
-        initializer: None,
-        initialization_timeout_seconds: 3,
-        timeout_seconds: 3,
         memory_mb: 128,
         instance_concurrency: concurrency,
-        environment: BTreeMap::new(),
-        custom_port: 9000,
-        custom_command: Vec::new(),
-        custom_args: Vec::new(),
-        health_check: None,
-        pre_stop: None,
-        pre_freeze: None,
-        layers: Vec::new(),
-        disk_mb: 512,
-        cpu_millis: None,
         code: Code { digest: "00".to_owned(), crc64: 0, size_bytes: 0 },
         revision: 1,
-        created_at: Timestamp::ZERO,
-        modified_at: Timestamp::ZERO,
+        ..Function::new(
+            AccountId::new("1").unwrap(),
+            ServiceName::new("s").unwrap(),
+            FunctionName::new("f").unwrap(),
+            Runtime::parse("python3").unwrap(),
+            "a.b".to_owned(),
+            Timestamp::ZERO,
+        )
     };
     Arc::new(FunctionSpec {
         function: Arc::new(function),
