@@ -7,24 +7,13 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, KEY_ID, KEY_SECRET, World, bide, run, status, text};
-
-fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)
-}
-
-/// Whether a program is on this machine; says so if it is not.
-fn have(program: &str, argument: &str) -> bool {
-    let found = Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success());
-    if !found {
-        eprintln!("SKIPPED: {program} does not run here");
-    }
-    found
-}
+use crate::support::{
+    ACCOUNT, KEY_ID, KEY_SECRET, World, bide, curl, example, have, have_curl, run, status, text,
+};
 
 async fn deploy(world: &World, name: &str, runtime: &str, code: &Path) {
     let (function, code) = (format!("it/{name}"), code.to_string_lossy());
-    let arguments = ["deploy", &function, "--runtime", runtime, "--code", &code, "--timeout", "30"];
+    let arguments = ["deploy", &function, "--runtime", runtime, "--code", &code, "--timeout", "30", "--http"];
     let output = bide(&world.server, &arguments).await;
     assert_eq!(output.code, 0, "{output:?}");
 }
@@ -39,8 +28,9 @@ async fn built(world: &World, mut compiler: Command, source: &str) -> PathBuf {
     package
 }
 
-/// What the three custom runtimes have in common: they count words, and fail without any.
-async fn counts_words(world: &World) {
+/// What the three custom runtimes have in common: they count words, and fail without any. `query` is an HTTP call with
+/// three of them.
+async fn counts_words(world: &World, query: &str) {
     world.api.configure("words", json!({ "maxAsyncRetryAttempts": 1 })).await;
     for _ in 0..2 {
         let answer = world.api.invoke("words", "three little words").await;
@@ -60,6 +50,23 @@ async fn counts_words(world: &World) {
     world.api.submit_task("words", "bad", "").await;
     let task = world.api.settled("words", "bad").await;
     assert_eq!((status(&task), &task["alreadyRetriedTimes"]), ("Failed", &json!(1)));
+    if have_curl() {
+        counts_words_over_http(world, query).await;
+    }
+}
+
+async fn counts_words_over_http(world: &World, query: &str) {
+    let target = format!("/2016-08-15/proxy/it/words/?{query}");
+    let reply = curl(&world.server, "localhost", &target, &[]).await;
+    let expected = json!({ "words": 3, "requestId": reply.header("x-fc-request-id"), "attempt": "0" });
+    assert_eq!((reply.status, reply.json()), (200, expected));
+
+    let later = ["--header", "x-fc-invocation-type: Async", "--header", "x-fc-async-task-id: later"];
+    world.api.configure("words", json!({ "statefulInvocation": true })).await;
+    assert_eq!(curl(&world.server, "localhost", &target, &later).await.status, 202);
+    let task = world.api.settled("words", "later").await;
+    let result: Value = serde_json::from_str(task["returnPayload"].as_str().unwrap()).unwrap();
+    assert_eq!((&result["words"], &result["requestId"]), (&json!(3), &task["requestId"]));
 }
 
 #[tokio::test]
@@ -72,7 +79,7 @@ async fn a_custom_runtime_in_go() {
     compiler.arg("build").env("CGO_ENABLED", "0");
     let package = built(&world, compiler, "custom-go/main.go").await;
     deploy(&world, "words", "custom", &package).await;
-    counts_words(&world).await;
+    counts_words(&world, "text=three+little+words").await;
 }
 
 #[tokio::test]
@@ -85,7 +92,7 @@ async fn a_custom_runtime_in_rust() {
     compiler.arg("-O");
     let package = built(&world, compiler, "custom-rust/main.rs").await;
     deploy(&world, "words", "custom", &package).await;
-    counts_words(&world).await;
+    counts_words(&world, "text=three+little+words").await;
 }
 
 #[tokio::test]
@@ -95,7 +102,7 @@ async fn a_custom_runtime_in_shell() {
     }
     let world = World::start().await;
     deploy(&world, "words", "custom", &example("custom-shell")).await;
-    counts_words(&world).await;
+    counts_words(&world, "three+little+words").await;
 }
 
 #[tokio::test]

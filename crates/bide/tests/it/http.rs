@@ -1,11 +1,10 @@
 //! Functions over HTTP, with real runtimes: by path, by subdomain and by custom domain, now and later.
 
-use http::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{Api, Function, World, bide};
+use crate::support::{Function, World, bide};
 
 const SETTINGS: &[(&str, &str)] = &[("BIDE_HTTP_DOMAIN", "fc.localhost")];
 const MIB: usize = 1024 * 1024;
@@ -60,24 +59,15 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
 /// Deploys a function as `web` with an anonymous trigger, and returns the trigger.
 async fn deploy(world: &World, function: Function) -> Value {
     world.api.deploy("web", function).await;
-    let trigger = json!({
-        "triggerName": "http", "triggerType": "http",
-        "triggerConfig": {"authType": "anonymous", "methods": ["GET", "POST", "PUT"]},
-    });
-    let path = format!("{}/triggers", Api::path("web"));
-    world.api.client().json(Method::POST, &path, Some(&trigger)).await.expect("created")
+    let methods = json!(["GET", "POST", "PUT"]);
+    world.api.open("web", json!({ "authType": "anonymous", "methods": methods })).await
 }
 
 #[tokio::test]
 async fn every_address_leads_to_the_function() {
     let world = World::start_with(SETTINGS).await;
     let trigger = deploy(&world, Function::python(WSGI)).await;
-    let domain = json!({
-        "domainName": "www.example.com", "protocol": "HTTP",
-        "routeConfig": {"routes": [{"path": "/*", "serviceName": "it", "functionName": "web"}]},
-    });
-    let domains = "/2016-08-15/custom-domains";
-    world.api.client().json(Method::POST, domains, Some(&domain)).await.expect("created");
+    world.api.route("www.example.com", "web").await;
     let subdomain = trigger["domainName"].as_str().unwrap();
     for (host, path) in
         [("localhost", "/2016-08-15/proxy/it/web/a"), (subdomain, "/a"), ("www.example.com", "/a")]

@@ -8,6 +8,7 @@
 
 mod cli;
 mod crash;
+mod curl;
 mod examples;
 mod faults;
 mod http;

@@ -3,6 +3,7 @@
 mod api;
 mod cli;
 mod code;
+mod curl;
 mod processes;
 mod server;
 
@@ -11,8 +12,9 @@ use std::time::Duration;
 use bide_env::{Clock as _, SystemClock};
 
 pub(crate) use api::{Api, code_of, events, is_final, status, statuses, text};
-pub(crate) use cli::{Output, bide, bide_command, command_for, run, run_with_input};
-pub(crate) use code::{Function, Journal, zip};
+pub(crate) use cli::{Output, bide, bide_command, command_for, have, run, run_with_input};
+pub(crate) use code::{Function, Journal, example, zip};
+pub(crate) use curl::{Reply, curl, have_curl};
 pub(crate) use processes::{is_alive, is_of_instance, is_ours, processes_of};
 pub(crate) use server::{ACCOUNT, KEY_ID, KEY_SECRET, Launch, Server, World, credential, directory};
 

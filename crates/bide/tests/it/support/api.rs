@@ -53,6 +53,21 @@ impl Api {
         self.client.json(Method::PUT, &Self::path(name), Some(&fields)).await.expect("updated");
     }
 
+    /// Gives a function an address of its own, by a trigger of type `http`, and returns the trigger.
+    pub(crate) async fn open(&self, name: &str, config: Value) -> Value {
+        let trigger = json!({ "triggerName": "http", "triggerType": "http", "triggerConfig": config });
+        let path = format!("{}/triggers", Self::path(name));
+        self.client.json(Method::POST, &path, Some(&trigger)).await.expect("created")
+    }
+
+    /// Leads every path of a host to a function.
+    pub(crate) async fn route(&self, host: &str, name: &str) {
+        let routes = json!([{ "path": "/*", "serviceName": SERVICE, "functionName": name }]);
+        let domain = json!({ "domainName": host, "protocol": "HTTP", "routeConfig": { "routes": routes } });
+        let domains = format!("{API}/custom-domains");
+        self.client.json(Method::POST, &domains, Some(&domain)).await.expect("created");
+    }
+
     /// Changes fields of the service.
     pub(crate) async fn update_service(&self, fields: Value) {
         let path = format!("{API}/services/{SERVICE}");

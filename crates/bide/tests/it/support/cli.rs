@@ -46,6 +46,15 @@ pub(crate) fn command_for(server: &Server, arguments: &[&str]) -> Command {
     command
 }
 
+/// Whether a program is on this machine; says so if it is not.
+pub(crate) fn have(program: &str, argument: &str) -> bool {
+    let found = Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("SKIPPED: {program} does not run here");
+    }
+    found
+}
+
 /// Runs a command to its end.
 pub(crate) async fn run(command: Command) -> Output {
     run_with_input(command, b"").await

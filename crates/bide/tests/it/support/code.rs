@@ -21,6 +21,11 @@ def note(**fields):
     os.close(file)
 "#;
 
+/// A file or directory of the repository's examples.
+pub(crate) fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)
+}
+
 /// The fields of a function, as the API takes them.
 pub(crate) struct Function {
     fields: Value,
