@@ -58,6 +58,11 @@ pub(crate) trait Control: fmt::Debug + Send + Sync {
     fn connect(&self, port: u16) -> Connecting<'_> {
         Box::pin(TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
     }
+
+    /// The same for a port that it is going to listen on: whoever can waits for that.
+    fn connect_to_listener(&self, port: u16) -> Connecting<'_> {
+        self.connect(port)
+    }
 }
 
 #[derive(Debug)]
@@ -134,6 +139,15 @@ impl ProcessHandle {
     /// The kernel's; `ConnectionRefused` while nobody listens.
     pub async fn connect(&self, port: u16) -> io::Result<TcpStream> {
         self.shared.control.connect(port).await
+    }
+
+    /// Opens a TCP connection to a port that it is going to listen on. In a sandbox this waits until it does; plain processes
+    /// are to be asked again, see [`crate::probe_pause`].
+    ///
+    /// # Errors
+    /// The kernel's; `ConnectionRefused` while nobody listens, and when the process has ended.
+    pub async fn connect_to_listener(&self, port: u16) -> io::Result<TcpStream> {
+        self.shared.control.connect_to_listener(port).await
     }
 
     /// Highest resident memory so far, in bytes; 0 if unknown.

@@ -60,6 +60,28 @@ pub(crate) enum InitReport {
     Ended { status: i32 },
 }
 
+/// From the server to process 1 of an instance, over the connector.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    /// Given back with the answer.
+    pub(crate) number: u32,
+    pub(crate) question: Question,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Question {
+    /// For a TCP socket of the instance's network.
+    Socket,
+    /// For a connection to a port of the instance, once somebody listens there.
+    Connection { port: u16 },
+}
+
+/// The answer, with the socket; without one if there was none to be had.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Handed {
+    pub(crate) number: u32,
+}
+
 /// What bounds instances on this host beside their namespaces.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Confined {

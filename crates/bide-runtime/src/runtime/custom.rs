@@ -11,9 +11,8 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
 
-use bide_sandbox::{Exit, LaunchError, ProcessHandle};
+use bide_sandbox::{Exit, LaunchError, ProcessHandle, probe_pause};
 use bide_types::limits::CUSTOM_RUNTIME_PORT_DEFAULT;
 use tokio::net::TcpStream;
 
@@ -23,8 +22,6 @@ use http::HttpChannel;
 
 /// The default command, in the code package.
 const BOOTSTRAP: &str = "bootstrap";
-/// Time between two attempts to connect.
-const PROBE_INTERVAL: Duration = Duration::from_millis(10);
 
 pub(super) struct Custom;
 
@@ -121,10 +118,11 @@ fn in_code_dir(part: &str, code_dir: &Path) -> String {
 
 /// Tries until the server accepts. Bounded by the start timeout of the instance.
 async fn connect(start: &Start<'_>, process: &ProcessHandle, port: u16) -> TcpStream {
+    let begun = start.clock.monotonic();
     loop {
-        match process.connect(port).await {
+        match process.connect_to_listener(port).await {
             Ok(stream) => return stream,
-            Err(_not_yet) => start.clock.sleep(PROBE_INTERVAL).await,
+            Err(_not_yet) => start.clock.sleep(probe_pause(start.clock.monotonic() - begun)).await,
         }
     }
 }

@@ -7,7 +7,6 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdTcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{Signal, pidfd_send_signal};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -15,14 +14,18 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::link::Link;
 use crate::process::{Connecting, Control};
-use crate::{protocol, sys};
+use crate::protocol::{self, Ask, Handed, Question};
+use crate::sys;
+
+/// An answer of process 1 is a few bytes.
+const HANDED_BYTES_MAX: usize = 64;
 
 /// A sandbox in which a program runs.
 pub(super) struct Room {
     init: OwnedFd,
     connector: AsyncFd<OwnedFd>,
-    /// One question at a time.
-    turn: tokio::sync::Mutex<()>,
+    /// Questions asked so far; one at a time.
+    asked: tokio::sync::Mutex<u32>,
     /// Keeps the supervisor.
     _link: Link,
 }
@@ -42,23 +45,29 @@ impl Room {
         let interest = Interest::READABLE | Interest::WRITABLE;
         // SAFETY: an `OwnedFd` keeps its descriptor open and the same until it is dropped.
         let connector = unsafe { AsyncFd::register_with_interest(connector, interest) }?;
-        let room = Self { init, connector, turn: tokio::sync::Mutex::new(()), _link: link };
+        let room = Self { init, connector, asked: tokio::sync::Mutex::new(0), _link: link };
         Ok((sys::number_of(&program).map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs()), room))
     }
 
-    /// A new socket of the sandbox's network.
-    async fn socket(&self) -> io::Result<OwnedFd> {
-        let _turn = self.turn.lock().await;
-        // A caller that gave up left its answer behind: as good as a new one.
-        if let Some(socket) = receive_socket(self.connector.get_ref())? {
-            return Ok(socket);
-        }
-        let ask = |connector: &OwnedFd| protocol::send_bytes(connector.as_fd(), &[0], &[]);
+    /// Asks process 1 for a socket.
+    async fn ask(&self, question: Question) -> io::Result<StdTcpStream> {
+        let mut asked = self.asked.lock().await;
+        *asked = asked.wrapping_add(1);
+        let ask = protocol::encode(&Ask { number: *asked, question })?;
+        let ask = |connector: &OwnedFd| protocol::send_bytes(connector.as_fd(), &ask, &[]);
         self.connector.async_io(Interest::WRITABLE, ask).await?;
-        let answer = |connector: &OwnedFd| {
-            receive_socket(connector)?.ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock))
-        };
-        self.connector.async_io(Interest::READABLE, answer).await
+        loop {
+            let mut buffer = [0; HANDED_BYTES_MAX];
+            let answer = |connector: &OwnedFd| protocol::receive::<Handed>(connector, &mut buffer);
+            let answer = self.connector.async_io(Interest::READABLE, answer).await?;
+            let (Handed { number }, mut sockets) = answer.ok_or(io::ErrorKind::ConnectionRefused)?;
+            // A caller that gave up left its answer behind.
+            if number == *asked {
+                let socket =
+                    sockets.pop().ok_or_else(|| io::Error::other("the sandbox can open no more sockets"));
+                return socket.map(StdTcpStream::from);
+            }
+        }
     }
 }
 
@@ -82,31 +91,12 @@ impl Control for Room {
 
     fn connect(&self, port: u16) -> Connecting<'_> {
         Box::pin(async move {
-            let socket = StdTcpStream::from(self.socket().await?);
-            let stream: io::Result<TcpStream> = TcpSocket::from_std_stream(socket)
-                .connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-                .await;
-            stream
+            let socket = TcpSocket::from_std_stream(self.ask(Question::Socket).await?);
+            socket.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
         })
     }
-}
 
-/// The socket in a packet that has come; `None` if none has.
-fn receive_socket(connector: &OwnedFd) -> io::Result<Option<OwnedFd>> {
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    let mut buffer = [io::IoSliceMut::new(&mut byte)];
-    match recvmsg(connector, &mut buffer, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-        Err(rustix::io::Errno::AGAIN) => return Ok(None),
-        Err(error) => return Err(error.into()),
-        Ok(received) if received.bytes == 0 => return Err(io::ErrorKind::ConnectionRefused.into()),
-        Ok(_) => {}
+    fn connect_to_listener(&self, port: u16) -> Connecting<'_> {
+        Box::pin(async move { TcpStream::from_std(self.ask(Question::Connection { port }).await?) })
     }
-    let mut sockets = ancillary.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut rights) => rights.next(),
-        _ => None,
-    });
-    let socket = sockets.next();
-    socket.map(Some).ok_or_else(|| io::Error::other("the sandbox can open no more sockets"))
 }

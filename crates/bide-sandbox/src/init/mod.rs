@@ -4,10 +4,8 @@
 //! reaping, passing signals on, and sockets of its network for the server. The kernel kills everything in the instance
 //! when it ends. User code runs under the same user beside it: it is not dumpable, keeps no privilege, and as process 1
 //! gets no signal from inside that it does not ask for.
-//!
-//! The connector: for each packet that comes, one TCP socket of this network goes back. The server connects it, so that
-//! no proxy sits between server and program.
 
+mod connector;
 mod loopback;
 mod program;
 mod room;
@@ -17,7 +15,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socket_with};
+use rustix::net::{RecvFlags, recv};
 use rustix::process::{Pid, WaitOptions, wait};
 
 use crate::cgroup::Entry;
@@ -26,6 +24,7 @@ use crate::protocol::{self, During, Fault, InitReport, Launch};
 use crate::rootfs::Parts;
 use crate::seccomp::Filter;
 use crate::sys;
+use connector::Connector;
 
 /// Everything that process 1 takes over from the supervisor.
 pub(crate) struct Room {
@@ -86,12 +85,12 @@ impl Room {
 
     /// Serves until the program ends; its wait status.
     fn stay(&self, signals: &OwnedFd, program: Pid) -> io::Result<i32> {
-        let mut connector = Some(&self.connector);
+        let mut connector = Connector::new(&self.connector);
         loop {
             let mut watched =
                 vec![PollFd::new(signals, PollFlags::IN), PollFd::new(&self.status, PollFlags::IN)];
-            watched.extend(connector.map(|connector| PollFd::new(connector, PollFlags::IN)));
-            match poll(&mut watched, None) {
+            watched.extend(connector.server().map(|server| PollFd::new(server, PollFlags::IN)));
+            match poll(&mut watched, connector.time_left().as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -106,23 +105,10 @@ impl Room {
                 // The supervisor says nothing more, so it is gone.
                 sys::exit(0);
             }
-            if happened.get(2) == Some(&true) && !self.hand_out_socket() {
-                connector = None;
+            if happened.get(2) == Some(&true) {
+                connector.hear();
             }
-        }
-    }
-
-    /// Answers on the connector; `false` when the server has closed it.
-    fn hand_out_socket(&self) -> bool {
-        match recv(&self.connector, &mut [0_u8; 1][..], RecvFlags::DONTWAIT) {
-            Ok((0, _)) => return false,
-            Ok(_) => {}
-            Err(error) => return error == rustix::io::Errno::AGAIN,
-        }
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        match socket_with(AddressFamily::INET, SocketType::STREAM, flags, None) {
-            Ok(socket) => protocol::send_bytes(self.connector.as_fd(), &[0], &[socket.as_fd()]).is_ok(),
-            Err(_) => protocol::send_bytes(self.connector.as_fd(), &[1], &[]).is_ok(),
+            connector.knock();
         }
     }
 }

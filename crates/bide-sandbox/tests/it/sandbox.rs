@@ -313,6 +313,46 @@ async fn the_server_reaches_ports_of_a_network_that_is_the_programs_own() {
 }
 
 #[tokio::test]
+async fn a_connection_to_a_port_of_a_sandbox_waits_until_the_program_listens() {
+    let launcher = launcher().await;
+    const PORT: u16 = 9000;
+    let program = format!(
+        "import socket\n\
+         server = socket.create_server(('0.0.0.0', {PORT}))\n\
+         while True:\n    peer, _ = server.accept()\n    peer.sendall(b'hello')\n    peer.close()\n"
+    );
+    let argv = ["/usr/bin/python3", "-c", &program].map(OsString::from).to_vec();
+    let process = launcher.spawn(LaunchSpec { argv, ..shell("") }).await.unwrap();
+    let handle = process.handle();
+    // Asked for and given up, as often as one likes: the answers, late or never, are nobody else's.
+    for _ in 0..5 {
+        tokio::select! {
+            biased;
+            _ = handle.connect_to_listener(PORT + 1) => panic!("nobody listens there"),
+            () = tokio::task::yield_now() => {}
+        }
+        tokio::select! {
+            biased;
+            _ = handle.connect(PORT) => {}
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    for _ in 0..3 {
+        let mut answer = String::new();
+        let mut stream = handle.connect_to_listener(PORT).await.unwrap();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "hello");
+    }
+    let end = async {
+        handle.kill();
+        handle.exited().await;
+    };
+    let (waited_in_vain, ()) = tokio::join!(handle.connect_to_listener(PORT + 1), end);
+    waited_in_vain.unwrap_err();
+    handle.connect_to_listener(PORT).await.unwrap_err();
+}
+
+#[tokio::test]
 async fn many_at_once_and_each_its_own() {
     let launcher = launcher().await;
     let mut starts = tokio::task::JoinSet::new();
