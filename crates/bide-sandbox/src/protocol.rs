@@ -147,6 +147,11 @@ impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
     }
 }
 
+/// Says that a message came with fewer descriptors than it must have.
+pub(crate) fn lacks_descriptors() -> io::Error {
+    io::Error::from_raw_os_error(libc::EMFILE)
+}
+
 /// A pair of connected sockets for messages.
 pub(crate) fn pair(flags: SocketFlags) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags | SocketFlags::CLOEXEC, None)?)
@@ -189,7 +194,8 @@ pub(crate) fn send<T: Serialize>(
     send_bytes(socket.as_fd(), &encode(message)?, descriptors)
 }
 
-/// Receives one message and its descriptors; `None` at the end.
+/// Receives one message and its descriptors; `None` at the end. A process that can hold no more descriptors gets the
+/// message with fewer than were sent: whoever needs them must count.
 ///
 /// # Errors
 /// `InvalidData` for what is no such message; else the kernel's.
@@ -210,7 +216,7 @@ pub(crate) fn receive<T: DeserializeOwned>(
     if received.bytes == 0 {
         return Ok(None);
     }
-    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+    if received.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a message was cut off"));
     }
     let message = postcard::from_bytes(&buffer[..received.bytes])

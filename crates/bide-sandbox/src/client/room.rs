@@ -37,10 +37,11 @@ impl std::fmt::Debug for Room {
 }
 
 impl Room {
-    /// Takes over the descriptors of `Report::Started`; also the number of the program's process in this namespace.
+    /// Takes over the descriptors of `Report::Started`; also the number of the program's process in this namespace. Without
+    /// all of them the sandbox ends, since its connector is closed.
     pub(super) fn new(descriptors: Vec<OwnedFd>, link: Link) -> io::Result<(u32, Self)> {
-        let [init, program, connector] = <[OwnedFd; 3]>::try_from(descriptors)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "descriptors are missing"))?;
+        let [init, program, connector] =
+            <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| protocol::lacks_descriptors())?;
         rustix::io::ioctl_fionbio(&connector, true)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         // SAFETY: an `OwnedFd` keeps its descriptor open and the same until it is dropped.

@@ -2,7 +2,7 @@
 //!
 //! Owns the answers, and the wait for the program to listen. The kernel tells nobody when a port begins to listen, so it
 //! is tried again and again, from here: a try costs a few system calls and no turn of another process. The program is
-//! hostile; all it can do is not to listen.
+//! hostile; all it can do is not to listen. Once nobody holds the server's end, nobody can want the instance: it ends.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,13 +16,13 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::probe_pause;
 use crate::protocol::{self, Ask, Handed, Question};
+use crate::sys;
 
 /// A question is a few bytes.
 const ASK_BYTES_MAX: usize = 64;
 
 pub(super) struct Connector<'a> {
-    /// `None` once the server has closed it.
-    server: Option<&'a OwnedFd>,
+    server: &'a OwnedFd,
     wait: Option<Wait>,
 }
 
@@ -36,12 +36,7 @@ struct Wait {
 
 impl<'a> Connector<'a> {
     pub(super) fn new(server: &'a OwnedFd) -> Self {
-        Self { server: Some(server), wait: None }
-    }
-
-    /// Readable when [`Connector::hear`] has something to do.
-    pub(super) fn server(&self) -> Option<&'a OwnedFd> {
-        self.server
+        Self { server, wait: None }
     }
 
     /// Until [`Connector::knock`] has something to do.
@@ -50,12 +45,11 @@ impl<'a> Connector<'a> {
         Timespec::try_from(left).ok()
     }
 
-    /// Answers one question, or begins to wait for what it asks for. The server asks one at a time: another one means that
+    /// To be called when the server's end is readable. Answers one question, or begins to wait for what it asks for. The server asks one at a time: another one means that
     /// it has given up the last.
     pub(super) fn hear(&mut self) {
-        let Some(server) = self.server else { return };
         let mut buffer = [0; ASK_BYTES_MAX];
-        match protocol::receive::<Ask>(server, &mut buffer) {
+        match protocol::receive::<Ask>(self.server, &mut buffer) {
             Ok(Some((Ask { number, question: Question::Socket }, _))) => {
                 self.wait = None;
                 self.hand_out(number, open().ok());
@@ -64,7 +58,7 @@ impl<'a> Connector<'a> {
                 let now = now();
                 self.wait = Some(Wait { number, port, begun: now, next: now });
             }
-            Ok(None) | Err(_) => self.close(),
+            Ok(None) | Err(_) => sys::exit(0),
         }
     }
 
@@ -82,15 +76,11 @@ impl<'a> Connector<'a> {
 
     fn hand_out(&mut self, number: u32, socket: Option<OwnedFd>) {
         self.wait = None;
-        let Some(server) = self.server else { return };
         let descriptors: Vec<BorrowedFd<'_>> = socket.iter().map(AsFd::as_fd).collect();
-        if protocol::send(server, &Handed { number }, &descriptors).is_err() {
-            self.close();
+        let send = |descriptors: &[_]| protocol::send(self.server, &Handed { number }, descriptors);
+        if send(&descriptors).or_else(|_| send(&[])).is_err() {
+            sys::exit(0);
         }
-    }
-
-    fn close(&mut self) {
-        (self.server, self.wait) = (None, None);
     }
 }
 

@@ -88,13 +88,12 @@ impl Room {
         let mut connector = Connector::new(&self.connector);
         loop {
             let mut watched =
-                vec![PollFd::new(signals, PollFlags::IN), PollFd::new(&self.status, PollFlags::IN)];
-            watched.extend(connector.server().map(|server| PollFd::new(server, PollFlags::IN)));
+                [signals, &self.status, &self.connector].map(|fd| PollFd::new(fd, PollFlags::IN));
             match poll(&mut watched, connector.time_left().as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            let happened: Vec<bool> = watched.iter().map(|fd| !fd.revents().is_empty()).collect();
+            let happened = watched.map(|fd| !fd.revents().is_empty());
             if happened[0] {
                 pass_on(signals)?;
                 if let Some(status) = reap(program) {
@@ -105,7 +104,7 @@ impl Room {
                 // The supervisor says nothing more, so it is gone.
                 sys::exit(0);
             }
-            if happened.get(2) == Some(&true) {
+            if happened[2] {
                 connector.hear();
             }
             connector.knock();

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::SocketFlags;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, pidfd_send_signal};
 
 use super::serve::Host;
 use crate::cgroup::InstanceCgroup;
@@ -42,6 +42,14 @@ pub(super) struct Instance {
     pub(super) memory_bytes_max: Option<u64>,
 }
 
+impl Instance {
+    /// Has the kernel end everything in it; its end is seen as every other.
+    pub(super) fn end(&self) {
+        // Fails only when it has ended.
+        let _ = pidfd_send_signal(&self.descriptor, Signal::KILL);
+    }
+}
+
 impl Host {
     /// Clones process 1 and lets it go. On failure nothing is left.
     pub(super) fn launch(
@@ -51,9 +59,9 @@ impl Host {
         descriptors: Vec<OwnedFd>,
     ) -> Result<Instance, Fault> {
         let mut descriptors = descriptors.into_iter();
-        let output = descriptors.next().ok_or(io::ErrorKind::InvalidInput).map_err(io::Error::from);
-        let output = output.during("take the outputs")?;
-        let control = descriptors.next().filter(|_| launch.has_control);
+        let mut take = || descriptors.next().ok_or_else(protocol::lacks_descriptors);
+        let output = take().during("take the outputs")?;
+        let control = launch.has_control.then(take).transpose().during("take the control socket")?;
         let root = self.templates.copy(&launch.mounts)?;
         let parts = Parts::collect(root, &launch.mounts)?;
         let surroundings = self.surroundings(launch.network)?;
@@ -129,7 +137,7 @@ fn clone_init(
                 .and_then(|()| protocol::send_bytes(status.as_fd(), &[1], &[]).during("let process 1 go"));
             if let Err(fault) = let_go {
                 // It still waits, and ends with its namespace. Reaped like every other child.
-                let _ = rustix::process::pidfd_send_signal(&descriptor, rustix::process::Signal::KILL);
+                let _ = pidfd_send_signal(&descriptor, Signal::KILL);
                 return Err(fault);
             }
             Ok((init, descriptor))

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::process::{Pid, Signal, pidfd_send_signal};
+use rustix::process::Pid;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
@@ -97,7 +97,7 @@ impl Look {
         // The kernel may have killed one of several processes; what is left of the instance is of no use.
         if now > limit || instance.group.oom_kills() > 0 {
             memory.exceeded = true;
-            let _ = pidfd_send_signal(&instance.descriptor, Signal::KILL);
+            instance.end();
         }
     }
 }

@@ -165,7 +165,12 @@ impl Supervisor<'_> {
     /// Reads what process 1 of an instance says.
     fn hear(&mut self, id: u64) -> io::Result<()> {
         let Some(entry) = self.instances.get_mut(&id) else { return Ok(()) };
-        match protocol::receive::<InitReport>(&entry.instance.status, &mut self.buffer)? {
+        let heard = listen(&entry.instance.status, &mut self.buffer).unwrap_or_else(|_| {
+            // Whatever is wrong with one instance is the end of that one only.
+            entry.instance.end();
+            None
+        });
+        match heard {
             Some((InitReport::Trap, descriptors)) => {
                 if let Some(trap) = Trap::from_fds(descriptors) {
                     let instance = &mut entry.instance;
@@ -181,11 +186,14 @@ impl Supervisor<'_> {
                 self.host.outbound = Outbound::Unavailable(error.to_string());
             }
             Some((InitReport::Started, mut program)) => {
+                let Ok(init) = entry.instance.descriptor.try_clone() else {
+                    entry.instance.end();
+                    return Ok(());
+                };
                 entry.state = State::Running;
                 if entry.instance.group.memory_now().is_none() {
                     self.look.note_program(&mut entry.memory, program.first().and_then(sys::number_of));
                 }
-                let init = entry.instance.descriptor.try_clone()?;
                 let mut descriptors = vec![init];
                 descriptors.append(&mut program);
                 descriptors.extend(entry.instance.connector.take());
@@ -306,8 +314,48 @@ fn watch_attachment(epoll: &OwnedFd, attachment: &Attachment, id: u64) -> io::Re
     attachment.fd().map_or(Ok(()), |fd| watch(epoll, fd, id | ATTACHMENT))
 }
 
+/// What process 1 of an instance says next; `None` if it has ended.
+fn listen(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<Option<(InitReport, Vec<OwnedFd>)>> {
+    unless_reset(|| protocol::receive(socket, buffer))
+}
+
 /// Whether a message, and not the end, can be read at once.
 fn has_message(socket: &OwnedFd) -> bool {
     let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
-    rustix::net::recv(socket, &mut [0_u8; 1][..], flags).is_ok_and(|(read, _)| read > 0)
+    let peek = || Ok(rustix::net::recv(socket, &mut [0_u8; 1][..], flags)?);
+    unless_reset(peek).is_ok_and(|(read, _)| read > 0)
+}
+
+/// Reads once more after the kernel said, once, that the other side ended before it read all that it was sent: what it
+/// said itself comes after that.
+fn unless_reset<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    match read() {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => read(),
+        read => read,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::SocketFlags;
+
+    use super::*;
+
+    #[test]
+    fn the_last_words_of_who_ended_without_listening_are_heard() {
+        let (ours, theirs) = protocol::pair(SocketFlags::empty()).expect("a pair");
+        protocol::send_bytes(ours.as_fd(), &[1], &[]).expect("sent");
+        let fault = Fault { step: "enter".to_owned(), errno: 1, program: false };
+        protocol::send(&theirs, &InitReport::Failed(fault), &[]).expect("sent");
+        drop(theirs);
+        assert!(has_message(&ours));
+        let (ours, theirs) = protocol::pair(SocketFlags::empty()).expect("a pair");
+        protocol::send_bytes(ours.as_fd(), &[1], &[]).expect("sent");
+        protocol::send(&theirs, &InitReport::Trap, &[]).expect("sent");
+        drop(theirs);
+        let mut buffer = [0; 64];
+        assert!(matches!(listen(&ours, &mut buffer), Ok(Some((InitReport::Trap, _)))));
+        assert!(matches!(listen(&ours, &mut buffer), Ok(None)));
+        assert!(!has_message(&ours));
+    }
 }

@@ -1,6 +1,8 @@
 //! Sandboxes against real processes: what a program sees, how it ends, what it leaves behind; as root and, when the
 //! tests run as root, once more as an ordinary user (the same tests, run by [`everything_holds_for_an_ordinary_user`]).
 
+mod descriptors;
+
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
