@@ -17,6 +17,7 @@ use std::time::Duration;
 use bide_env::Clock;
 use bide_sandbox::{Launcher, Process, ProcessHandle};
 use bide_types::limits::CUSTOM_RUNTIME_START_TIMEOUT;
+use bide_types::resource::RuntimeKind;
 use bide_types::{InstanceId, RequestId};
 use bytes::Bytes;
 
@@ -358,12 +359,17 @@ async fn unpacked(
 }
 
 async fn start_within_limit(surroundings: &Surroundings, start: &Start<'_>) -> Result<Live, StartFailure> {
-    let runtime = surroundings.runtimes.of(start.spec.function.runtime.kind());
+    let kind = start.spec.function.runtime.kind();
+    let runtime = surroundings.runtimes.of(kind);
     tokio::select! {
         live = runtime.start(start) => live,
         () = surroundings.clock.sleep(START_TIMEOUT) => {
             let seconds = START_TIMEOUT.as_secs();
-            Err(StartFailure::not_started(&format!("The handler was not loaded within {seconds} seconds")))
+            let what = match kind {
+                RuntimeKind::Custom => "The custom runtime did not listen on the port in FC_SERVER_PORT",
+                RuntimeKind::Python | RuntimeKind::Node => "The handler was not loaded",
+            };
+            Err(StartFailure::not_started(&format!("{what} within {seconds} seconds")))
         }
     }
 }

@@ -7,16 +7,20 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 mod cli;
+mod contract;
 mod crash;
 mod curl;
+mod custom;
 mod examples;
 mod faults;
+mod hooks;
 mod http;
 mod instances;
 mod lifecycle;
 mod misbehaviour;
 mod provisioned;
 mod refusals;
-mod runtimes;
+mod shapes;
+mod shapes_http;
 mod stops;
 mod support;
