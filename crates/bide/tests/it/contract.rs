@@ -187,15 +187,25 @@ async fn timeouts_memory_and_exits_of_a_custom_runtime_are_told_apart() {
 
 async fn check_ends(teller: usize) {
     let world = World::start().await;
-    let (name, function) = tellers().into_iter().nth(teller).unwrap();
-    world.api.deploy(name, function.with("timeout", 2).with("memorySize", 256)).await;
+    let make = |timeout: u32| {
+        let (name, function) = tellers().into_iter().nth(teller).unwrap();
+        (name, function.with("timeout", timeout).with("memorySize", 256))
+    };
+    let (name, function) = make(30);
+    world.api.deploy(name, function).await;
     world.collect(name, json!({ "maxAsyncRetryAttempts": 0 })).await;
-    for (what, message, condition) in [
-        ("hang", "Function timed out after 2 seconds (maxMemoryUsage: ", "FunctionTimeoutError"),
-        ("fill", "Function used more memory than its limit of 256 MB (maxMemoryUsage: ", "FunctionOOMError"),
-        ("exit", EXITED, "UnhandledInvocationError"),
-        ("kill", EXITED, "UnhandledInvocationError"),
+    for (what, timeout, message, condition) in [
+        ("hang", 1, "Function timed out after 1 seconds (maxMemoryUsage: ", "FunctionTimeoutError"),
+        (
+            "fill",
+            30,
+            "Function used more memory than its limit of 256 MB (maxMemoryUsage: ",
+            "FunctionOOMError",
+        ),
+        ("exit", 30, EXITED, "UnhandledInvocationError"),
+        ("kill", 30, EXITED, "UnhandledInvocationError"),
     ] {
+        world.api.update(name, make(timeout).1).await;
         let event = json!({ "do": what }).to_string();
         let answer = world.api.invoke(name, event.clone()).await;
         let error_type = answer.header("x-fc-error-type");

@@ -73,12 +73,12 @@ async fn a_running_task_is_told_before_it_is_stopped() {
 /// The next call tries again, in a new instance, until the initializer succeeds (fc-behaviour 7.7).
 #[tokio::test]
 async fn an_initializer_that_fails_is_the_result_of_the_call_and_is_tried_again() {
-    for (mode, message) in
-        [("fail", "not the first time"), ("hang", "Function initializer timed out after 1 seconds")]
+    for (mode, timeout, message) in
+        [("fail", 30, "not the first time"), ("hang", 3, "Function initializer timed out after 3 seconds")]
     {
         for (name, function) in tellers() {
             let world = World::start().await;
-            let function = initialized(function, &world).with("initializationTimeout", 1);
+            let function = initialized(function, &world).with("initializationTimeout", timeout);
             world.api.deploy("told", function.env("INITIALIZER", mode)).await;
             let answer = world.api.invoke("told", "").await;
             assert_eq!(answer.header("x-fc-error-type"), "UnhandledInvocationError", "{name}");
