@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use bide_env::Clock;
 use bide_sandbox::{Launcher, Process, ProcessHandle};
-use bide_types::limits::CUSTOM_RUNTIME_START_TIMEOUT;
 use bide_types::resource::RuntimeKind;
 use bide_types::{InstanceId, RequestId};
 use bytes::Bytes;
@@ -26,7 +25,7 @@ use crate::executor::{AttemptResult, Cancel, FunctionErrorCause, FunctionSpec, I
 use crate::failure;
 use crate::layout::Layout;
 use crate::logs::{Logs, StartLog};
-use crate::runtime::{Broken, Channel, Live, Reply, Runtimes, Start, StartFailure, with_causes};
+use crate::runtime::{Broken, Channel, Live, Reply, Runtimes, Start, StartFailure, custom_port, with_causes};
 use crate::scratch::Scratch;
 use hooks::Life;
 
@@ -34,8 +33,6 @@ use hooks::Life;
 const KILL_GRACE: Duration = Duration::from_millis(500);
 /// How long an answer may still be on its way when the process is seen to be gone.
 const LAST_ANSWER_GRACE: Duration = Duration::from_millis(100);
-/// A handler that is not loaded after so long never will be.
-const START_TIMEOUT: Duration = CUSTOM_RUNTIME_START_TIMEOUT;
 /// What the end line of a log says of a failure.
 const ERROR_NOTE: &str = ", Error: Unhandled function error";
 const BYTES_PER_MB: f64 = 1024.0 * 1024.0;
@@ -49,6 +46,7 @@ pub(crate) struct Surroundings {
     pub(crate) scratch_root: PathBuf,
     pub(crate) search_path: String,
     pub(crate) shared_dirs: Vec<PathBuf>,
+    pub(crate) start_timeout: Duration,
     /// Set when the server is about to end: hooks then have `hurried_hook_time`.
     pub(crate) hurry: Cancel,
     pub(crate) hurried_hook_time: Duration,
@@ -359,16 +357,19 @@ async fn unpacked(
 }
 
 async fn start_within_limit(surroundings: &Surroundings, start: &Start<'_>) -> Result<Live, StartFailure> {
-    let kind = start.spec.function.runtime.kind();
-    let runtime = surroundings.runtimes.of(kind);
+    let function = &start.spec.function;
+    let runtime = surroundings.runtimes.of(function.runtime.kind());
     tokio::select! {
         live = runtime.start(start) => live,
-        () = surroundings.clock.sleep(START_TIMEOUT) => {
-            let seconds = START_TIMEOUT.as_secs();
-            let what = match kind {
-                RuntimeKind::Custom => "The custom runtime did not listen on the port in FC_SERVER_PORT",
-                RuntimeKind::Python | RuntimeKind::Node => "The handler was not loaded",
+        () = surroundings.clock.sleep(surroundings.start_timeout) => {
+            let what = match function.runtime.kind() {
+                RuntimeKind::Custom if surroundings.launcher.isolates() => {
+                    format!("The custom runtime did not listen on port {}", custom_port(function))
+                }
+                RuntimeKind::Custom => "The custom runtime did not listen on FC_SERVER_PORT".to_owned(),
+                RuntimeKind::Python | RuntimeKind::Node => "The handler was not loaded".to_owned(),
             };
+            let seconds = surroundings.start_timeout.as_secs();
             Err(StartFailure::not_started(&format!("{what} within {seconds} seconds")))
         }
     }

@@ -21,6 +21,9 @@ use crate::executor::FunctionSpec;
 
 /// Most bytes of log that one attempt may emit; the rest is dropped and its size is told.
 const EMITTED_BYTES_MAX: usize = 1024 * 1024;
+/// What a line costs beside its own bytes: time, function, instance and request. Otherwise short lines would be emitted as a
+/// hundred times their size.
+const LINE_COST_BYTES: usize = 160;
 const READ_BYTES: usize = 16 * 1024;
 /// What marks an attempt in the tail; the request id follows.
 const START_MARK: &str = "FC Invoke Start RequestId: ";
@@ -267,10 +270,11 @@ impl State {
         if self.line.is_empty() {
             return;
         }
-        if self.emitted_bytes + self.line.len() > EMITTED_BYTES_MAX {
+        let cost = self.line.len() + LINE_COST_BYTES;
+        if self.emitted_bytes + cost > EMITTED_BYTES_MAX {
             self.dropped_bytes += self.line.len();
         } else {
-            self.emitted_bytes += self.line.len();
+            self.emitted_bytes += cost;
             self.emit(&String::from_utf8_lossy(&self.line));
         }
         self.line.clear();

@@ -102,6 +102,7 @@ impl Pools {
             scratch_root,
             search_path: options.search_path.clone(),
             shared_dirs: options.shared_dirs.clone(),
+            start_timeout: options.start_timeout,
             hurry: Cancel::new(),
             hurried_hook_time: options.hurried_hook_time,
         });

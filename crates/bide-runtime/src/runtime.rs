@@ -24,6 +24,7 @@ use bide_types::limits::INSTANCE_PROCESSES_MAX;
 use bide_types::resource::{Function, RuntimeKind};
 use bide_types::{InstanceId, RequestId};
 use bytes::Bytes;
+pub(crate) use custom::custom_port;
 
 use crate::executor::{
     AttemptResult, BoxFuture, FunctionErrorCause, FunctionErrorKind, FunctionSpec, InvokeRequest,

@@ -143,6 +143,7 @@ async fn start_pools(
     set(&mut options.node, &settings.node);
     options.hurried_hook_time = settings.drain_timeout;
     options.idle_timeout = settings.idle_timeout.unwrap_or(options.idle_timeout);
+    options.start_timeout = settings.start_timeout.unwrap_or(options.start_timeout);
     options.instances_per_account_max =
         settings.instances_per_account.unwrap_or(options.instances_per_account_max);
     options.instances_per_function_max =

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bide_types::resource::HealthCheck;
 
-use super::{Instance, START_TIMEOUT};
+use super::Instance;
 use crate::runtime::StartFailure;
 
 /// What the last checks together say.
@@ -61,8 +61,8 @@ impl Instance {
         };
         tokio::select! {
             () = well => Ok(()),
-            () = clock.sleep(START_TIMEOUT) => {
-                let limit = START_TIMEOUT.as_secs();
+            () = clock.sleep(self.surroundings.start_timeout) => {
+                let limit = self.surroundings.start_timeout.as_secs();
                 let message = format!("the health check '{}' did not succeed within {limit} seconds", check.path);
                 Err(StartFailure::not_started(&message))
             }

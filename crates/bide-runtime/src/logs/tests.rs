@@ -40,5 +40,14 @@ fn a_flood_is_counted_instead_of_emitted() {
         state.push(b"\n");
     }
     assert!(state.emitted_bytes <= EMITTED_BYTES_MAX);
-    assert_eq!(state.emitted_bytes + state.dropped_bytes, 3_000_000);
+    let emitted = 300 - state.dropped_bytes / 10_000;
+    assert_eq!(state.emitted_bytes, emitted * (10_000 + LINE_COST_BYTES));
+}
+
+#[test]
+fn a_flood_of_short_lines_is_not_emitted_as_a_hundred_times_its_size() {
+    let mut state = state();
+    state.push(&b"x\n".repeat(1_000_000));
+    let emitted = 1_000_000 - state.dropped_bytes;
+    assert_eq!(emitted, EMITTED_BYTES_MAX / (1 + LINE_COST_BYTES));
 }

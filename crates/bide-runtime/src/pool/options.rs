@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bide_types::limits::CUSTOM_RUNTIME_START_TIMEOUT;
+
 /// Settings of the pools.
 #[derive(Clone, Debug)]
 pub struct PoolOptions {
@@ -21,6 +23,8 @@ pub struct PoolOptions {
     pub shared_dirs: Vec<PathBuf>,
     /// An instance that served nothing for so long is stopped.
     pub idle_timeout: Duration,
+    /// An instance that is not ready to serve after so long never will be.
+    pub start_timeout: Duration,
     pub instances_per_function_max: usize,
     pub instances_per_account_max: usize,
     /// Time of a pre-stop hook once the server is about to end.
@@ -39,6 +43,7 @@ impl PoolOptions {
             search_path: std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned()),
             shared_dirs: Vec::new(),
             idle_timeout: Duration::from_secs(180),
+            start_timeout: CUSTOM_RUNTIME_START_TIMEOUT,
             instances_per_function_max: 90,
             instances_per_account_max: 100,
             hurried_hook_time: Duration::from_secs(30),

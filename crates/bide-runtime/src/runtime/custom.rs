@@ -7,13 +7,14 @@
 
 mod http;
 
-use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use bide_sandbox::{Exit, LaunchError, ProcessHandle, probe_pause};
 use bide_types::limits::CUSTOM_RUNTIME_PORT_DEFAULT;
+use bide_types::resource::Function;
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 
 use super::{Live, Runtime, Start, StartFailure};
@@ -51,13 +52,18 @@ impl Custom {
     }
 }
 
+/// The port that a function's instances listen on.
+pub(crate) fn custom_port(function: &Function) -> u16 {
+    match function.custom_port {
+        0 => CUSTOM_RUNTIME_PORT_DEFAULT,
+        own => own,
+    }
+}
+
 /// The port that the instance is to listen on.
 fn port(start: &Start<'_>) -> Result<u16, StartFailure> {
     if start.launcher.isolates() {
-        return Ok(match start.spec.function.custom_port {
-            0 => CUSTOM_RUNTIME_PORT_DEFAULT,
-            own => own,
-        });
+        return Ok(custom_port(&start.spec.function));
     }
     // Free again at once, so somebody else may take it first: the server then ends and the next attempt gets another.
     let free = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|listener| listener.local_addr());
@@ -65,17 +71,29 @@ fn port(start: &Start<'_>) -> Result<u16, StartFailure> {
         .map_err(|error| StartFailure::System(format!("no free port for the custom runtime: {error}")))
 }
 
-/// A program that is not there or cannot be executed is the function's fault.
+/// A program that is not there or cannot be executed is the function's fault (execve(2), "ERRORS").
 fn not_launched(error: LaunchError) -> StartFailure {
-    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
     match &error {
-        LaunchError::Spawn { source, .. }
-            if matches!(source.kind(), NotFound | PermissionDenied | IsADirectory | NotADirectory) =>
-        {
+        LaunchError::Spawn { source, .. } if source.raw_os_error().is_some_and(is_of_program) => {
             StartFailure::not_started(&super::with_causes(&error))
         }
         _ => StartFailure::from(error),
     }
+}
+
+fn is_of_program(error: i32) -> bool {
+    const OF_PROGRAM: [Errno; 9] = [
+        Errno::NOENT,
+        Errno::ACCESS,
+        Errno::PERM,
+        Errno::ISDIR,
+        Errno::NOTDIR,
+        Errno::NOEXEC,
+        Errno::LIBBAD,
+        Errno::LOOP,
+        Errno::NAMETOOLONG,
+    ];
+    OF_PROGRAM.iter().any(|of_program| of_program.raw_os_error() == error)
 }
 
 fn ended_early(port: u16, exit: Exit) -> StartFailure {

@@ -24,6 +24,7 @@ pub(super) struct File {
     pub(super) drain_timeout_seconds: Option<u64>,
     pub(super) task_retention_seconds: Option<u64>,
     pub(super) idle_timeout_seconds: Option<u64>,
+    pub(super) start_timeout_seconds: Option<u64>,
     pub(super) instances_per_account: Option<usize>,
     pub(super) instances_per_function: Option<usize>,
     pub(super) python: Option<PathBuf>,

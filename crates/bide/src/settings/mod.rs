@@ -65,6 +65,9 @@ pub(crate) struct Flags {
     /// Seconds after which an idle instance is ended [default: 180]
     #[arg(long, env = "BIDE_IDLE_TIMEOUT_SECONDS")]
     pub(crate) idle_timeout_seconds: Option<u64>,
+    /// Seconds in which an instance must be ready to serve [default: 120]
+    #[arg(long, env = "BIDE_START_TIMEOUT_SECONDS")]
+    pub(crate) start_timeout_seconds: Option<u64>,
     /// Most instances of one account [default: 100]
     #[arg(long, env = "BIDE_INSTANCES_PER_ACCOUNT")]
     pub(crate) instances_per_account: Option<usize>,
@@ -97,6 +100,7 @@ pub(crate) struct Settings {
     pub(crate) drain_timeout: Duration,
     pub(crate) task_retention: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) start_timeout: Option<Duration>,
     pub(crate) instances_per_account: Option<usize>,
     pub(crate) instances_per_function: Option<usize>,
     pub(crate) python: Option<PathBuf>,
@@ -150,6 +154,7 @@ impl Settings {
                 .unwrap_or(bide_engine::Options::default().drain_timeout),
             task_retention: seconds(flags.task_retention_seconds.or(file.task_retention_seconds)),
             idle_timeout: seconds(flags.idle_timeout_seconds.or(file.idle_timeout_seconds)),
+            start_timeout: seconds(flags.start_timeout_seconds.or(file.start_timeout_seconds)),
             instances_per_account: flags.instances_per_account.or(file.instances_per_account),
             instances_per_function: flags.instances_per_function.or(file.instances_per_function),
             python: flags.python.or(file.python),
