@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 
-use rustix::process::{Pid, getegid, geteuid};
+use rustix::process::{Pid, Uid, getegid, geteuid};
+use rustix::thread::set_thread_res_uid;
+
+use crate::sys::{self, Cloned};
 
 /// User and group of a program, as it sees itself.
 pub(crate) const INNER_ID: u32 = 1000;
@@ -56,6 +59,20 @@ impl Identities {
 }
 
 impl Identity {
+    /// Clones a process into a user namespace whose maker is this user. The kernel charges to the maker what it counts by
+    /// user (watches of files, queues, signals, namespaces), so that no instance uses up what others, or root, may have.
+    pub(crate) fn make(self, clone: impl FnOnce() -> io::Result<Cloned>) -> io::Result<Cloned> {
+        let Self::Own(id) = self else { return clone() };
+        set_thread_res_uid(None, Uid::from_raw(id), None)?;
+        let cloned = clone();
+        if !matches!(cloned, Ok(Cloned::Child)) {
+            set_thread_res_uid(None, Uid::ROOT, None)?;
+            // A change of the user has cleared it.
+            sys::die_with_parent()?;
+        }
+        cloned
+    }
+
     /// Maps the one user and group of a process that has just been cloned into a user namespace.
     pub(crate) fn map(self, process: Pid) -> io::Result<()> {
         let directory = format!("/proc/{}", process.as_raw_nonzero());

@@ -14,7 +14,7 @@ use std::io;
 use libc::sock_filter;
 use seccompiler::{SeccompAction, SeccompFilter};
 
-use policy::{Policy, Processor};
+use policy::{Host, Policy, Processor};
 
 const POLICY: &str = include_str!("seccomp/policy.toml");
 
@@ -40,21 +40,23 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Compiles the policy for the processor that this program was built for.
+    /// Compiles the policy for the processor that this program was built for. `memory_counted`: the kernel bounds the memory
+    /// of instances, also what lies in no process.
     ///
     /// # Errors
     /// [`FilterError`].
-    pub fn build() -> Result<Self, FilterError> {
+    pub fn build(memory_counted: bool) -> Result<Self, FilterError> {
         let processor = match std::env::consts::ARCH {
             "x86_64" => Processor::X86_64,
             "aarch64" => Processor::Aarch64,
             _ => return Err(FilterError::Processor),
         };
-        Self::compile(&Policy::parse(POLICY)?, processor)
+        let lacking = (!memory_counted).then_some(Host::MemoryUncounted);
+        Self::compile(&Policy::parse(POLICY)?, processor, lacking)
     }
 
-    fn compile(policy: &Policy, processor: Processor) -> Result<Self, FilterError> {
-        let by_number = numbers::program(&policy.by_number(processor)?, processor.audit_arch())?;
+    fn compile(policy: &Policy, processor: Processor, lacking: Option<Host>) -> Result<Self, FilterError> {
+        let by_number = numbers::program(&policy.by_number(processor, lacking)?, processor.audit_arch())?;
         let by_argument = SeccompFilter::new(
             policy.by_argument(processor)?,
             SeccompAction::Allow,

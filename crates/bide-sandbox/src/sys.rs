@@ -96,16 +96,7 @@ pub(crate) fn set_mount_attributes(
     attributes: u64,
     recursive: bool,
 ) -> io::Result<()> {
-    change_mount(mount, attributes, 0, recursive)
-}
-
-/// Sets attributes of a mount, and its propagation (`MS_SHARED`, `MS_SLAVE` or `MS_PRIVATE`).
-pub(crate) fn set_propagation(mount: BorrowedFd<'_>, attributes: u64, propagation: u64) -> io::Result<()> {
-    change_mount(mount, attributes, propagation, false)
-}
-
-fn change_mount(mount: BorrowedFd<'_>, attributes: u64, propagation: u64, recursive: bool) -> io::Result<()> {
-    let change = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation, userns_fd: 0 };
+    let change = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is a string with its NUL, and `change` a valid structure of the given size; both outlive the call.
     let result = unsafe {
@@ -170,8 +161,8 @@ pub(crate) fn set_dumpable(dumpable: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Lowers a resource limit (`RLIMIT_*`) to `value`; a limit that is lower already stays.
-pub(crate) fn limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
+/// Lowers a resource limit (`RLIMIT_*`) to `value`; a limit that is lower already stays. Returns what holds.
+pub(crate) fn limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<u64> {
     let mut current = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `current` is a valid rlimit that outlives both calls.
     unsafe {
@@ -180,11 +171,11 @@ pub(crate) fn limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Resu
         current.rlim_cur = current.rlim_max;
         check(libc::setrlimit(resource, &raw const current))?;
     }
-    Ok(())
+    Ok(current.rlim_cur)
 }
 
-/// Raises the limit on open descriptors as far as it goes.
-pub(crate) fn raise_descriptor_limit() -> io::Result<()> {
+/// Raises the limit on open descriptors as far as it goes; returns it.
+pub(crate) fn raise_descriptor_limit() -> io::Result<u64> {
     limit(libc::RLIMIT_NOFILE, u64::MAX)
 }
 

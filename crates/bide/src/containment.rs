@@ -51,6 +51,9 @@ fn tell(launcher: &dyn Launcher) {
     let protections = launcher.protections();
     let list = |items: &[Protection]| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (in_force, missing) = (list(&protections.in_force), list(&protections.missing));
+    for note in &protections.notes {
+        tracing::warn!("{note}");
+    }
     if launcher.isolates() {
         tracing::info!(in_force, "functions run in sandboxes");
         if !missing.is_empty() {

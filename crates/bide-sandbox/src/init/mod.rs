@@ -9,6 +9,7 @@ mod connector;
 mod loopback;
 mod program;
 mod room;
+mod settings;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

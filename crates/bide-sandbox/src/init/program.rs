@@ -25,6 +25,10 @@ use crate::{CONTROL_FD_VARIABLE, landlock};
 const CONTROL_FD: i32 = 3;
 /// Descriptors are moved from here on before they get their numbers, so that none is overwritten.
 const ASIDE_FROM: i32 = 16;
+/// POSIX message queues of one instance: some of the default size. Like the next one, taken from what the user has in all.
+const MESSAGE_QUEUE_BYTES_MAX: u64 = 256 * 1024;
+/// Signals and timers that wait.
+const SIGNALS_PENDING_MAX: u64 = 4096;
 /// A fault is a line of text.
 const FAULT_BYTES_MAX: usize = 4096;
 
@@ -79,8 +83,8 @@ fn prepare(launch: &Launch, output: &OwnedFd, control: Option<&OwnedFd>) -> Resu
 fn restrict(launch: &Launch) -> io::Result<()> {
     let mounts = launch.mounts.iter().filter(|mount| mount.writable);
     let mounts = mounts.map(|mount| Path::new(OsStr::from_bytes(mount.target.to_bytes())));
-    // Of `/dev` and `/proc`, what the kernel lets an ordinary user write.
-    let writable: Vec<_> = ["/tmp", "/dev", "/proc"].map(Path::new).into_iter().chain(mounts).collect();
+    // Of `/dev`, what the kernel lets an ordinary user write.
+    let writable: Vec<_> = ["/tmp", "/dev"].map(Path::new).into_iter().chain(mounts).collect();
     landlock::restrict(&writable)
 }
 
@@ -116,8 +120,11 @@ fn limits(limits: &Limits) -> io::Result<()> {
     sys::limit(libc::RLIMIT_CORE, 0)?;
     sys::limit(libc::RLIMIT_NOFILE, limits.open_files_max)?;
     sys::limit(libc::RLIMIT_FSIZE, limits.file_bytes_max)?;
+    sys::limit(libc::RLIMIT_MSGQUEUE, MESSAGE_QUEUE_BYTES_MAX)?;
+    sys::limit(libc::RLIMIT_SIGPENDING, SIGNALS_PENDING_MAX)?;
     // Counted per user namespace (Linux 5.14), so it bounds this instance alone; process 1 is one of them.
-    sys::limit(libc::RLIMIT_NPROC, u64::from(limits.processes_max) + 1)
+    sys::limit(libc::RLIMIT_NPROC, u64::from(limits.processes_max) + 1)?;
+    Ok(())
 }
 
 /// Returns only the error.

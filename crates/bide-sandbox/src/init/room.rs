@@ -11,7 +11,7 @@ use rustix::thread::{
     UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
 };
 
-use super::{Room, loopback};
+use super::{Room, loopback, settings};
 use crate::identity::INNER_ID;
 use crate::network::lay_trap;
 use crate::protocol::{self, During, Fault, InitReport};
@@ -33,6 +33,7 @@ pub(super) fn make(room: &Room) -> Result<(), Fault> {
     sethostname(room.launch.hostname.to_bytes()).during("set the host name")?;
     prepare_way_out(room).during("report on the way out")?;
     enter::enter(&room.parts, &room.attach_point, room.launch.limits.tmp_bytes_max)?;
+    settings::apply()?;
     loopback::bring_up().during("bring the loopback interface up")
 }
 

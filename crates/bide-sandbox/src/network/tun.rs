@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode};
-use rustix::mount::MountFlags;
+use rustix::mount::{MountFlags, UnmountFlags};
 
 const DIRECTORY: &str = "/dev/net";
 const NODE: &str = "/dev/net/tun";
@@ -29,16 +29,18 @@ pub(crate) fn make_tun_available() -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::NotFound, format!("{DIRECTORY} is not there")));
     }
     rustix::mount::mount("tmpfs", DIRECTORY, "tmpfs", flags, c"mode=755,size=4k,nr_inodes=4")?;
-    let device = rustix::fs::makedev(MAJOR, MINOR);
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        NODE,
-        FileType::CharacterDevice,
-        Mode::from_raw_mode(0o666),
-        device,
-    )?;
-    rustix::fs::chmod(NODE, Mode::from_raw_mode(0o666))?;
-    Ok(())
+    let made = make_node();
+    if made.is_err() {
+        // The host's own node is seen again, and what is wrong with that one.
+        rustix::mount::unmount(DIRECTORY, UnmountFlags::DETACH)?;
+    }
+    Ok(made?)
+}
+
+fn make_node() -> Result<(), rustix::io::Errno> {
+    let (device, mode) = (rustix::fs::makedev(MAJOR, MINOR), Mode::from_raw_mode(0o666));
+    rustix::fs::mknodat(rustix::fs::CWD, NODE, FileType::CharacterDevice, mode, device)?;
+    rustix::fs::chmod(NODE, mode)
 }
 
 fn is_open_to_all() -> bool {

@@ -27,6 +27,7 @@ pub(super) struct Group {
     pub(super) why: String,
     pub(super) calls: Vec<String>,
     pub(super) only: Option<Processor>,
+    pub(super) host: Option<Host>,
     /// All must hold; with none the group is unconditional.
     #[serde(default)]
     pub(super) when: Vec<Condition>,
@@ -37,6 +38,13 @@ pub(super) struct Group {
 pub(super) enum Processor {
     X86_64,
     Aarch64,
+}
+
+/// What a host may lack, so that a group is needed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Host {
+    MemoryUncounted,
 }
 
 /// A condition on one argument, counted from 0.
@@ -84,15 +92,22 @@ impl Policy {
         Ok(toml::from_str(text)?)
     }
 
-    /// The answers to calls whose arguments do not matter, or that must not be refused for them.
-    pub(super) fn by_number(&self, processor: Processor) -> Result<BTreeMap<u32, Answer>, FilterError> {
+    /// The answers to calls whose arguments do not matter, or that must not be refused for them. `host`: what is lacking.
+    pub(super) fn by_number(
+        &self,
+        processor: Processor,
+        host: Option<Host>,
+    ) -> Result<BTreeMap<u32, Answer>, FilterError> {
         let lists =
             [(&self.absent, Answer::Absent), (&self.refuse, Answer::Refuse), (&self.allow, Answer::Allow)];
         let mut answers = BTreeMap::new();
-        for (groups, answer) in lists {
-            for group in groups.iter().filter(|group| group.is_for(processor) && group.when.is_empty()) {
-                for number in group.numbers(processor) {
-                    answers.insert(number?, answer);
+        // Groups for a host come last, so that they win.
+        for of_host in [None, host] {
+            for (groups, answer) in lists {
+                for group in groups.iter().filter(|group| group.is_for(processor) && group.when.is_empty()) {
+                    for number in group.numbers(processor).filter(|_| group.host == of_host) {
+                        answers.insert(number?, answer);
+                    }
                 }
             }
         }

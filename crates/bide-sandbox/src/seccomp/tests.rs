@@ -10,10 +10,10 @@ fn policy() -> Policy {
 #[test]
 fn the_policy_compiles_for_both_processors() {
     for processor in [Processor::X86_64, Processor::Aarch64] {
-        let filter = Filter::compile(&policy(), processor).unwrap();
+        let filter = Filter::compile(&policy(), processor, None).unwrap();
         assert!(filter.programs.iter().all(|program| !program.is_empty()));
     }
-    Filter::build().unwrap();
+    Filter::build(true).unwrap();
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn every_group_says_why_and_no_call_is_in_two() {
     let groups = [&policy.allow, &policy.refuse, &policy.absent];
     for group in groups.into_iter().flatten() {
         assert!(!group.why.trim().is_empty(), "{:?}", group.calls);
-        for call in group.calls.iter().filter(|_| group.when.is_empty()) {
+        for call in group.calls.iter().filter(|_| group.when.is_empty() && group.host.is_none()) {
             assert_eq!(seen.insert(call, &group.why), None, "{call} is in two groups");
         }
     }
@@ -38,7 +38,8 @@ fn every_group_says_why_and_no_call_is_in_two() {
 #[test]
 fn every_call_of_the_kernel_was_thought_of() {
     let policy = policy();
-    let forgotten = |processor, number: &u32| !policy.by_number(processor).unwrap().contains_key(number);
+    let forgotten =
+        |processor, number: &u32| !policy.by_number(processor, None).unwrap().contains_key(number);
     let x86 = (0..1000).filter_map(syscalls::x86_64::Sysno::new);
     let x86: Vec<_> = x86.filter(|call| forgotten(Processor::X86_64, &(*call as u32))).collect();
     assert!(x86.is_empty(), "{x86:?}");
@@ -50,9 +51,22 @@ fn every_call_of_the_kernel_was_thought_of() {
 }
 
 #[test]
+fn memory_in_no_process_is_absent_where_nobody_counts_it() {
+    let answer = |host, call: &str| {
+        let answers = policy().by_number(Processor::X86_64, host).unwrap();
+        answers[&(call.parse::<syscalls::x86_64::Sysno>().unwrap() as u32)]
+    };
+    for call in ["memfd_create", "shmget", "msgget"] {
+        assert_eq!(answer(None, call), numbers::Answer::Allow, "{call}");
+        assert_eq!(answer(Some(Host::MemoryUncounted), call), numbers::Answer::Absent, "{call}");
+    }
+    assert_eq!(answer(Some(Host::MemoryUncounted), "mmap"), numbers::Answer::Allow);
+}
+
+#[test]
 fn a_policy_with_a_mistake_is_an_error() {
     let text = |call: &str| format!("refuse = []\nabsent = []\n[[allow]]\nwhy = 'x'\ncalls = ['{call}']\n");
-    let compile = |text: &str| Filter::compile(&Policy::parse(text)?, Processor::X86_64);
+    let compile = |text: &str| Filter::compile(&Policy::parse(text)?, Processor::X86_64, None);
     assert!(
         matches!(compile(&text("no_such_call")), Err(FilterError::UnknownCall(call)) if call == "no_such_call")
     );
@@ -61,7 +75,7 @@ fn a_policy_with_a_mistake_is_an_error() {
 
 #[test]
 fn the_bytes_are_those_of_the_kernels_structure() {
-    let filter = Filter::build().unwrap();
+    let filter = Filter::build(true).unwrap();
     let bytes = filter.to_bytes();
     assert_eq!(bytes.len(), filter.programs.len());
     let first = &filter.programs[0][0];

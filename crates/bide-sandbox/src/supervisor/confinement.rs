@@ -26,7 +26,6 @@ pub(super) struct Confinement {
 impl Confinement {
     /// Must be called before the process has namespaces of its own, as a child of the server.
     pub(super) fn find() -> Result<Self, Fault> {
-        let filter = Filter::build().map_err(std::io::Error::other).during("build the system call filter")?;
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let ours = getpid().as_raw_nonzero().get().unsigned_abs();
         let server = getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
@@ -36,7 +35,9 @@ impl Confinement {
             label: &label(ours),
             server: &[server, ours],
         });
-        Ok(Self { cgroups, filter })
+        let memory_counted = cgroups.version_of(Controller::Memory).is_some();
+        let filter = Filter::build(memory_counted).map_err(std::io::Error::other);
+        Ok(Self { cgroups, filter: filter.during("build the system call filter")? })
     }
 
     pub(super) fn describe(&self) -> Confined {
@@ -52,20 +53,16 @@ impl Confinement {
 
     /// The control group of one instance.
     pub(super) fn group(&self, id: u64, limits: &Limits) -> Result<InstanceCgroup, Fault> {
-        self.cgroups.create(&format!("instance-{id}"), &bounds(limits)).during("make a control group")
-    }
-}
-
-/// What the kernel is to enforce.
-pub(super) fn bounds(limits: &Limits) -> Bounds {
-    // Files in `/tmp` are charged as memory. What the program itself holds is looked at every now and then; here is the
-    // bound of both, which holds at every moment.
-    let memory = limits.memory_bytes_max.map(|bytes| bytes.saturating_add(limits.tmp_bytes_max));
-    Bounds {
-        memory_bytes: memory,
-        // Process 1 is one more.
-        tasks: Some(u64::from(limits.processes_max) + 1),
-        cpu_millis: limits.cpu_millis,
+        // Files in `/tmp` are charged as memory. What the program itself holds is looked at every now and then; here is the
+        // bound of both, which holds at every moment.
+        let memory = limits.memory_bytes_max.map(|bytes| bytes.saturating_add(limits.tmp_bytes_max));
+        let bounds = Bounds {
+            memory_bytes: memory,
+            // Process 1 is one more.
+            tasks: Some(u64::from(limits.processes_max) + 1),
+            cpu_millis: limits.cpu_millis,
+        };
+        self.cgroups.create(&format!("instance-{id}"), &bounds).during("make a control group")
     }
 }
 

@@ -20,6 +20,9 @@ use crate::identity::has_host_ids;
 use crate::protocol::{self, During, Fault, Report};
 use crate::sys::{self, Cloned};
 
+/// What the kernel counts by user, and an ordinary user's server shares with its instances: all of those together get three
+/// quarters.
+const SHARED: [&str; 2] = ["/proc/sys/user/max_inotify_instances", "/proc/sys/user/max_inotify_watches"];
 /// Number of the socket to the server.
 const SOCKET: i32 = 0;
 
@@ -82,15 +85,15 @@ fn wait_for_end(inner: &OwnedFd, confinement: &Confinement, server: Option<Pid>)
     Ok(())
 }
 
-/// Gets namespaces for processes, mounts and the host name (to which it must be able to return from that of an instance);
-/// whether that took no user namespace.
+/// Gets namespaces for processes and mounts; whether that took no user namespace.
 fn own_namespaces() -> Result<bool, Fault> {
-    let wanted = UnshareFlags::NEWPID | UnshareFlags::NEWNS | UnshareFlags::NEWUTS;
+    let wanted = UnshareFlags::NEWPID | UnshareFlags::NEWNS;
     // SAFETY: none of these flags concerns memory or descriptors.
     if has_host_ids() && unsafe { unshare_unsafe(wanted) }.is_ok() {
         return Ok(true);
     }
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+    let watchers = SHARED.map(|file| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok());
     // SAFETY: as above.
     unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }.during("make a user namespace")?;
     let map = || -> io::Result<()> {
@@ -99,7 +102,11 @@ fn own_namespaces() -> Result<bool, Fault> {
         fs::write("/proc/self/gid_map", format!("0 {group} 1"))
     };
     map().during("map the user into a namespace")?;
+    for (file, all) in SHARED.iter().zip(watchers) {
+        // Where it cannot be set (`/proc/sys` is read-only in some containers), each instance still has its own limit.
+        let _ = all.map(|all| fs::write(file, (all / 4 * 3).to_string()));
+    }
     // SAFETY: as above.
-    unsafe { unshare_unsafe(wanted) }.during("make process, mount and host name namespaces")?;
+    unsafe { unshare_unsafe(wanted) }.during("make process and mount namespaces")?;
     Ok(false)
 }

@@ -6,7 +6,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::net::SocketFlags;
 use rustix::process::{Pid, Signal, pidfd_send_signal};
 
-use super::adopt::{Waiting, make_slots};
 use super::serve::Host;
 use crate::cgroup::InstanceCgroup;
 use crate::identity::Identity;
@@ -41,8 +40,6 @@ pub(super) struct Instance {
     pub(super) attachment: Option<Attachment>,
     pub(super) group: InstanceCgroup,
     pub(super) memory_bytes_max: Option<u64>,
-    /// If it is a standby that nobody has adopted.
-    pub(super) waiting: Option<Waiting>,
 }
 
 impl Instance {
@@ -58,25 +55,24 @@ impl Host {
     pub(super) fn launch(
         &mut self,
         id: u64,
-        mut launch: Box<Launch>,
+        launch: Box<Launch>,
         descriptors: Vec<OwnedFd>,
     ) -> Result<Instance, Fault> {
+        let mut launch = launch;
+        launch.limits.open_files_max = launch.limits.open_files_max.min(self.open_files_max);
         let mut descriptors = descriptors.into_iter();
         let mut take = || descriptors.next().ok_or_else(protocol::lacks_descriptors);
         let output = take().during("take the outputs")?;
         let control = launch.has_control.then(take).transpose().during("take the control socket")?;
-        let targets = launch.slots.take();
-        let root = self.templates.copy(&launch.mounts, targets.as_deref().unwrap_or_default())?;
-        let mut parts = Parts::collect(root, &launch.mounts)?;
-        let slots =
-            targets.map(|targets| make_slots(&mut self.templates, targets, &mut parts)).transpose()?;
+        let root = self.templates.copy(&launch.mounts)?;
+        let parts = Parts::collect(root, &launch.mounts)?;
         let surroundings = self.surroundings(launch.network)?;
         let families = surroundings.as_ref().map_or(Families::NONE, Surroundings::families);
         let (status, their_status) = protocol::pair(SocketFlags::empty()).during("make a socket")?;
         let (connector, their_connector) = protocol::pair(SocketFlags::empty()).during("make a socket")?;
         let group = self.confinement.group(id, &launch.limits)?;
         let entry = group.entry().during("open the control group")?;
-        let limits = launch.limits;
+        let memory_bytes_max = launch.limits.memory_bytes_max;
         let identity = self.identities.take().ok_or(io::Error::from_raw_os_error(libc::EAGAIN));
         let identity = identity.during("find a free user id")?;
         let room = Room {
@@ -91,13 +87,11 @@ impl Host {
             surroundings,
             entry,
         };
-        let made = clone_init(room, identity, &status, &self.confinement.filter, |init| {
-            slots.map(|slots| Waiting::new(slots, limits, init)).transpose()
-        });
+        let made = clone_init(room, identity, &status, &self.confinement.filter);
         if made.is_err() {
             self.identities.give_back(identity);
         }
-        let (init, descriptor, waiting) = made?;
+        let (init, descriptor) = made?;
         Ok(Instance {
             init,
             descriptor,
@@ -107,20 +101,29 @@ impl Host {
             families,
             attachment: None,
             group,
-            memory_bytes_max: limits.memory_bytes_max,
-            waiting,
+            memory_bytes_max,
         })
     }
 
     /// What process 1 must know of the host's network; `None`: it gets loopback only.
-    fn surroundings(&mut self, network: Network) -> Result<Option<Surroundings>, Fault> {
+    fn surroundings(&self, network: Network) -> Result<Option<Surroundings>, Fault> {
         match (network, &self.outbound) {
             (Network::Outbound, Outbound::Pasta(_)) => {
-                self.lookout.look().during("look at the host's network").map(Some)
+                Surroundings::look().during("look at the host's network").map(Some)
             }
             _ => Ok(None),
         }
     }
+}
+
+/// When the host runs out of memory, instances go before the server: 500 of 1000 counts as half of all memory more than
+/// they hold (proc(5), `oom_score_adj`).
+const OUT_OF_MEMORY_SCORE: &str = "500";
+
+/// Set from outside, so that nothing inside can lower it again where the supervisor is root.
+fn give_score(init: Pid) {
+    // Refused to an ordinary user whose server has a higher one already: that is as good.
+    let _ = std::fs::write(format!("/proc/{}/oom_score_adj", init.as_raw_nonzero()), OUT_OF_MEMORY_SCORE);
 }
 
 fn clone_init(
@@ -128,30 +131,33 @@ fn clone_init(
     identity: Identity,
     status: &OwnedFd,
     filter: &Filter,
-    meanwhile: impl FnOnce(Pid) -> io::Result<Option<Waiting>>,
-) -> Result<(Pid, OwnedFd, Option<Waiting>), Fault> {
+) -> Result<(Pid, OwnedFd), Fault> {
     if let Identity::Own(id) = identity {
         let (user, group) = (rustix::process::Uid::from_raw(id), rustix::process::Gid::from_raw(id));
         // So that the program can open its outputs by name (/dev/stdout).
         rustix::fs::fchown(&room.output, Some(user), Some(group)).during("give the outputs away")?;
     }
     // Where the kernel can, process 1 is born in its group of version 2.
-    let born = room.entry.birthplace().and_then(|group| sys::clone_into(NAMESPACES, group).ok());
-    let is_born_inside = born.is_some();
-    match born.map_or_else(|| sys::clone(NAMESPACES), Ok).during("clone process 1")? {
+    let mut is_born_inside = false;
+    let clone = || {
+        let born = room.entry.birthplace().and_then(|group| sys::clone_into(NAMESPACES, group).ok());
+        is_born_inside = born.is_some();
+        born.map_or_else(|| sys::clone(NAMESPACES), Ok)
+    };
+    match identity.make(clone).during("clone process 1")? {
         Cloned::Child => room.run(is_born_inside, filter),
         Cloned::Parent(init, descriptor) => {
-            let let_go = || {
-                identity.map(init).during("map the identity")?;
-                let waiting = meanwhile(init).during("find the host name")?;
-                protocol::send_bytes(status.as_fd(), &[1], &[]).during("let process 1 go")?;
-                Ok(waiting)
-            };
-            let waiting = let_go().inspect_err(|_| {
+            give_score(init);
+            let let_go = identity
+                .map(init)
+                .during("map the identity")
+                .and_then(|()| protocol::send_bytes(status.as_fd(), &[1], &[]).during("let process 1 go"));
+            if let Err(fault) = let_go {
                 // It still waits, and ends with its namespace. Reaped like every other child.
                 let _ = pidfd_send_signal(&descriptor, Signal::KILL);
-            })?;
-            Ok((init, descriptor, waiting))
+                return Err(fault);
+            }
+            Ok((init, descriptor))
         }
     }
 }

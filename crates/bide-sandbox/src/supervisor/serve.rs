@@ -14,10 +14,10 @@ use rustix::process::{Pid, WaitOptions, wait};
 use super::confinement::Confinement;
 use super::launch::Instance;
 use super::look::{Look, Memory};
-use super::undertaker::Undertaker;
+use crate::capabilities;
 use crate::identity::Identities;
-use crate::network::{Attachment, Lookout, Outbound, Trap};
-use crate::protocol::{self, During, End, Fault, InitReport, Late, MESSAGE_BYTES_MAX, Report, Request};
+use crate::network::{Attachment, Outbound, Trap};
+use crate::protocol::{self, During, End, Fault, InitReport, MESSAGE_BYTES_MAX, Report, Request};
 use crate::rootfs::template::Templates;
 use crate::sys;
 
@@ -40,21 +40,24 @@ pub(super) struct Host {
     pub(super) identities: Identities,
     pub(super) templates: Templates,
     pub(super) outbound: Outbound,
-    pub(super) lookout: Lookout,
     pub(super) confinement: Confinement,
+    /// Most descriptors of an instance.
+    pub(super) open_files_max: u64,
 }
 
 /// Serves until the server is gone.
 pub(super) fn run(server: &OwnedFd, privileged: bool, confinement: Confinement) -> Result<(), Fault> {
-    sys::raise_descriptor_limit().during("raise the limit on descriptors")?;
+    let descriptors_max = sys::raise_descriptor_limit().during("raise the limit on descriptors")?;
+    // Descriptors that are under way in sockets are counted by user, and nobody may send any while there are more than its
+    // own limit: instances that share the server's user must stay well below that.
+    let open_files_max = if privileged { descriptors_max } else { descriptors_max / 2 };
     let signals = sys::signals(&[libc::SIGCHLD]).during("block signals")?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).during("make an epoll instance")?;
     let confined = confinement.describe();
     let (identities, outbound) = (Identities::new(privileged), Outbound::detect());
     let ready = Report::Ready { privileged, confined, outbound: outbound.clone() };
-    let undertaker = Undertaker::start().during("start the undertaker")?;
-    let (templates, lookout) = (Templates::new()?, Lookout::new());
-    let host = Host { privileged, identities, templates, confinement, outbound, lookout };
+    let templates = Templates::new()?;
+    let host = Host { privileged, identities, templates, confinement, outbound, open_files_max };
     let look = Look::new().during("make a timer")?;
     rustix::io::ioctl_fionbio(server, true).during("set up the socket")?;
     for (fd, token) in [(server, SERVER), (&signals, SIGNALS), (&look.timer, LOOK)] {
@@ -65,13 +68,16 @@ pub(super) fn run(server: &OwnedFd, privileged: bool, confinement: Confinement) 
         signals,
         epoll,
         host,
-        undertaker,
         look,
         instances: HashMap::new(),
         by_init: HashMap::new(),
         unsent: VecDeque::new(),
         buffer: vec![0; MESSAGE_BYTES_MAX],
     };
+    // In a user namespace of its own it has none over the host.
+    if privileged {
+        capabilities::keep_those_of_supervisor().during("give up privileges")?;
+    }
     supervisor.report(&ready, Vec::new());
     supervisor.serve().during("serve")
 }
@@ -81,11 +87,10 @@ struct Supervisor<'a> {
     signals: OwnedFd,
     epoll: OwnedFd,
     host: Host,
-    undertaker: Undertaker,
     look: Look,
     instances: HashMap<u64, Entry>,
     by_init: HashMap<Pid, u64>,
-    /// What the server has not taken yet: at most three messages per instance and one per failed launch.
+    /// What the server has not taken yet: at most two messages per instance and one per failed launch.
     unsent: VecDeque<(Vec<u8>, Vec<OwnedFd>)>,
     buffer: Vec<u8>,
 }
@@ -137,11 +142,10 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Reads what the server asks for; `false` when it is gone.
+    /// Reads launches; `false` when the server is gone.
     fn take_requests(&mut self) -> io::Result<bool> {
         for _ in 0..REQUESTS_PER_TURN {
             match protocol::receive::<Request>(self.server, &mut self.buffer) {
-                Ok(Some((Request::Adopt { id, late }, _))) => self.adopt(id, &late)?,
                 Ok(Some((Request::Launch { id, launch }, descriptors))) => {
                     let launched = if self.instances.len() < INSTANCES_MAX {
                         self.host.launch(id, launch, descriptors)
@@ -165,16 +169,7 @@ impl Supervisor<'_> {
     fn admit(&mut self, id: u64, instance: Instance) -> io::Result<()> {
         watch(&self.epoll, &instance.status, id)?;
         self.by_init.insert(instance.init, id);
-        let waits = instance.waiting.is_some();
         self.instances.insert(id, Entry { instance, state: State::Starting, memory: Memory::default() });
-        if waits { Ok(()) } else { self.look.arm(self.instances.len()) }
-    }
-
-    /// Decides what a standby is for. One that is gone has been reported, or will be.
-    fn adopt(&mut self, id: u64, late: &Late) -> io::Result<()> {
-        let Some(entry) = self.instances.get_mut(&id) else { return Ok(()) };
-        let adopted = entry.instance.adopt(late);
-        self.report(&Report::Adopted { id, fault: adopted.err() }, Vec::new());
         self.look.arm(self.instances.len())
     }
 
@@ -238,9 +233,6 @@ impl Supervisor<'_> {
             // Standard error is the server's.
             eprintln!("bide: an instance has no outbound network: {error}");
         }
-        if let Some(trap) = attachment.take_trap() {
-            self.undertaker.bury(&trap.into_fds());
-        }
         watch_attachment(&self.epoll, attachment, id)
     }
 
@@ -262,13 +254,8 @@ impl Supervisor<'_> {
         while self.instances.get(&id).is_some_and(|entry| has_message(&entry.instance.status)) {
             self.hear(id)?;
         }
-        let Some(Entry { mut instance, state, memory }) = self.instances.remove(&id) else { return Ok(()) };
-        // Its slots go before anybody hears that it is gone.
-        instance.waiting = None;
+        let Some(Entry { instance, state, memory }) = self.instances.remove(&id) else { return Ok(()) };
         self.host.identities.give_back(instance.identity);
-        if let Some(trap) = instance.attachment.take().and_then(Attachment::into_trap) {
-            self.undertaker.bury(&trap.into_fds());
-        }
         let end = End {
             status: None,
             out_of_memory: memory.exceeded || instance.group.oom_kills() > 0,
@@ -290,16 +277,12 @@ impl Supervisor<'_> {
 
     fn look(&mut self) -> io::Result<()> {
         self.look.begin();
-        // In a standby nothing happens.
-        let watched = self.instances.values_mut().filter(|entry| entry.instance.waiting.is_none());
-        let mut watched: Vec<_> = watched.collect();
-        let usage = self.look.usage(watched.iter().map(|entry| &entry.memory));
-        for entry in &mut watched {
+        let usage = self.look.usage(self.instances.values().map(|entry| &entry.memory));
+        for entry in self.instances.values_mut() {
             self.look.judge(&entry.instance, &mut entry.memory, &usage);
         }
-        let count = watched.len();
         self.host.confinement.cgroups.tidy();
-        if count == 0 { Ok(()) } else { self.look.arm(count) }
+        if self.instances.is_empty() { Ok(()) } else { self.look.arm(self.instances.len()) }
     }
 
     /// Tells the server, now or when it listens again.

@@ -3,8 +3,6 @@
 
 mod descriptors;
 
-mod standby;
-
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;

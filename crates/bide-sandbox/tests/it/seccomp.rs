@@ -16,7 +16,7 @@ const SOCK_PACKET: c_int = 10;
 const NO_ARGS: [c_long; 6] = [BAD; 6];
 
 fn under_filter(command: &mut Command) -> &mut Command {
-    let filter = Filter::build().unwrap();
+    let filter = Filter::build(true).unwrap();
     // SAFETY: plain system calls; the filter was built before the fork.
     unsafe {
         command.pre_exec(move || {

@@ -46,7 +46,7 @@ fn the_policy_is_answered_as_it_is_written_and_fits() {
     use crate::seccomp::policy::{Policy, Processor};
     let policy = Policy::parse(crate::seccomp::POLICY).unwrap();
     for processor in [Processor::X86_64, Processor::Aarch64] {
-        check(&policy.by_number(processor).unwrap(), 0..1000);
+        check(&policy.by_number(processor, None).unwrap(), 0..1000);
     }
 }
 
