@@ -19,8 +19,6 @@ const HANDLER_CHARS_MAX: usize = 128;
 const MEMORY_STEP_MB: u32 = 64;
 /// Prefix of the names that the platform itself sets in a function's environment.
 const RESERVED_ENVIRONMENT_PREFIX: &str = "FC_";
-/// Further names that are not the user's (FC "Environment variables").
-const RESERVED_ENVIRONMENT_NAMES: [&str; 4] = ["accessKeyID", "accessKeySecret", "securityToken", "topic"];
 /// Words of a custom runtime's command line.
 const COMMAND_WORDS_MAX: usize = 100;
 
@@ -116,11 +114,9 @@ fn environment(fields: &mut Fields) -> Result<Option<BTreeMap<String, String>>, 
                 "field '{FIELD}.{name}': a name starts with a letter and has only letters, digits and '_'"
             )));
         }
-        let reserved = RESERVED_ENVIRONMENT_NAMES.contains(&name.as_str());
-        if reserved || name.starts_with(RESERVED_ENVIRONMENT_PREFIX) {
+        if name.starts_with(RESERVED_ENVIRONMENT_PREFIX) {
             return Err(ApiError::invalid(format!(
-                "field '{FIELD}.{name}': {}, and names that begin with {RESERVED_ENVIRONMENT_PREFIX}, belong to the platform",
-                RESERVED_ENVIRONMENT_NAMES.join(", ")
+                "field '{FIELD}.{name}': names that begin with {RESERVED_ENVIRONMENT_PREFIX} belong to the platform"
             )));
         }
         if value.contains('\0') {

@@ -7,20 +7,17 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 mod cli;
-mod contract;
 mod crash;
 mod curl;
-mod custom;
+mod escape;
 mod examples;
 mod faults;
-mod hooks;
 mod http;
 mod instances;
 mod lifecycle;
 mod misbehaviour;
 mod provisioned;
 mod refusals;
-mod shapes;
-mod shapes_http;
+mod runtimes;
 mod stops;
 mod support;

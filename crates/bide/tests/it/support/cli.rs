@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
 use super::PATIENCE;
-use super::server::{ACCOUNT, KEY_ID, KEY_SECRET, Server, without_settings};
+use super::server::{ACCOUNT, KEY_ID, KEY_SECRET, Server, program, without_settings};
 
 /// What a command left.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Output {
 
 /// `bide` with these arguments, without any setting of the environment.
 pub(crate) fn bide_command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bide"));
+    let mut command = Command::new(program());
     without_settings(&mut command);
     command.args(arguments);
     command

@@ -124,6 +124,11 @@ pub(crate) fn shared(dir: &Path) -> PathBuf {
     dir.join("shared")
 }
 
+/// The binary under test. `BIDE_TEST_PROGRAM` names a copy, for a user who cannot read the directory of builds.
+pub(crate) fn program() -> OsString {
+    std::env::var_os("BIDE_TEST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_bide").into())
+}
+
 /// How a server is to be started.
 pub(crate) struct Launch {
     data_dir: PathBuf,
@@ -176,12 +181,12 @@ impl Launch {
     /// Starts the process and waits for nothing.
     pub(crate) fn spawn(self) -> Server {
         let mut command = match self.file_blocks_max {
-            None => Command::new(env!("CARGO_BIN_EXE_bide")),
+            None => Command::new(program()),
             Some(blocks) => {
                 let mut command = Command::new("sh");
                 // With the signal ignored, a write beyond the limit fails with EFBIG.
                 command.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &blocks.to_string()]);
-                command.arg(env!("CARGO_BIN_EXE_bide"));
+                command.arg(program());
                 command
             }
         };
