@@ -21,7 +21,7 @@ use crate::spec::{Limits, Network};
 /// Largest message; a launch carries the command line and the environment.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Most descriptors that one message carries.
-const DESCRIPTORS_MAX: usize = 4;
+pub(crate) const DESCRIPTORS_MAX: usize = 4;
 
 /// From the server to the supervisor.
 #[derive(Debug, Serialize, Deserialize)]

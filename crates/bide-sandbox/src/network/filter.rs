@@ -61,7 +61,7 @@ pub(super) fn install(prohibited: impl Iterator<Item = Prefix>) -> io::Result<()
         }
     }
     batch.add_silent(BATCH_END, &header(0, SUBSYSTEM));
-    Netlink::open_family(Some(netlink::NETFILTER))?.commit(&batch)
+    Netlink::open_family(Some(netlink::NETFILTER))?.commit(batch)
 }
 
 /// `struct nfgenmsg`.

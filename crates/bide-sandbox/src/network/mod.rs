@@ -5,9 +5,9 @@
 //! that carries packets ([`Attachment`]). Never touches the host's devices, routes, firewall or settings. A crash leaves
 //! nothing: namespaces end with their last process, and pasta with the supervisor.
 //!
-//! In the supervisor, once: [`Outbound::detect`]. For each launch that asks for outbound access:
-//! [`Surroundings::look`] before process 1 is cloned; `lay_trap` in it, which gives descriptors ([`Trap::into_fds`]) for the
-//! supervisor; there an [`Attachment`], polled with the rest, dropped with the instance.
+//! In the supervisor, once: [`Outbound::detect`], [`Lookout::new`]. For each launch that asks for outbound access:
+//! [`Lookout::look`] before process 1 is cloned; `lay_trap` in it, which gives descriptors ([`Trap::into_fds`]) for the
+//! supervisor; there an [`Attachment`], polled with the rest, whose trap is closed elsewhere.
 
 mod device;
 mod filter;
@@ -26,7 +26,7 @@ pub use outbound::Outbound;
 
 pub(crate) use outbound::Attachment;
 pub(crate) use resolver::resolv_conf;
-pub(crate) use surroundings::{Families, Surroundings};
+pub(crate) use surroundings::{Families, Lookout, Surroundings};
 pub(crate) use trap::{Trap, lay_trap};
 use tun::make_tun_available;
 

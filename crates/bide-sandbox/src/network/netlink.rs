@@ -7,10 +7,13 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, socket_with};
 
 /// Larger than any answer the kernel puts into one datagram (`NLMSG_GOODSIZE`, at most 32 KiB for dumps).
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Messages read at once of what was told; the rest is read the next time.
+const NEWS_MAX: usize = 1024;
 /// `struct nlmsghdr`.
 const HEADER_BYTES: usize = 16;
 /// `sizeof(int)`, for options of a socket.
@@ -27,11 +30,13 @@ pub(super) struct Netlink {
     socket: OwnedFd,
 }
 
-/// Requests that are sent together. The kernel takes them in order and acknowledges each.
+/// Requests that are sent together. The kernel takes them in order; it answers those that it refuses, and the last that
+/// wants an answer.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     bytes: Vec<u8>,
-    requests: u32,
+    /// Where the last one begins that is to be acknowledged.
+    last: Option<usize>,
 }
 
 /// One answer of a dump: its type, and what follows the header.
@@ -51,6 +56,28 @@ impl Netlink {
         Ok(Self { socket })
     }
 
+    /// Hears what the kernel tells `groups` (bits) from now on.
+    pub(super) fn subscribe(groups: u32) -> io::Result<Self> {
+        let netlink = Self::open()?;
+        rustix::net::bind(&netlink.socket, &SocketAddrNetlink::new(0, groups))?;
+        Ok(netlink)
+    }
+
+    /// Whether anything was told since this was asked last.
+    pub(super) fn has_news(&self) -> bool {
+        let mut news = false;
+        for _ in 0..NEWS_MAX {
+            let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
+            match rustix::net::recv(&self.socket, &mut [0_u8; 1][..], flags) {
+                Ok(_) => news = true,
+                Err(rustix::io::Errno::AGAIN) => return news,
+                // More was told than the socket could hold, or nobody knows.
+                Err(_) => return true,
+            }
+        }
+        true
+    }
+
     /// Like [`Netlink::open`]; dumps then list only what matches the fixed part of the request.
     pub(super) fn open_strict() -> io::Result<Self> {
         let netlink = Self::open()?;
@@ -68,25 +95,26 @@ impl Netlink {
         if set < 0 { Err(io::Error::last_os_error()) } else { Ok(netlink) }
     }
 
-    /// Has the kernel do all of `batch`.
+    /// Has the kernel do all of `batch`, on a socket that nobody uses afterwards.
     ///
     /// # Errors
     /// The first refusal; what came after it may have been done.
-    pub(super) fn commit(&self, batch: &Batch) -> io::Result<()> {
+    pub(super) fn commit(self, mut batch: Batch) -> io::Result<()> {
+        let Some(last) = batch.last else { return Ok(()) };
+        let flags = &mut batch.bytes[last + 6..last + 8];
+        let with_ack = u16::from_ne_bytes([flags[0], flags[1]]) | ACK;
+        flags.copy_from_slice(&with_ack.to_ne_bytes());
         rustix::net::send(&self.socket, &batch.bytes, SendFlags::empty())?;
-        let mut refusal = Ok(());
-        let mut open = batch.requests;
-        while open > 0 {
+        let mut end = None;
+        while end.is_none() {
+            // Refusals come before the acknowledgement, and no request but the last has one.
             self.receive(|answer| {
-                if answer.kind == ERROR {
-                    open = open.saturating_sub(1);
-                    if refusal.is_ok() {
-                        refusal = outcome(answer.body);
-                    }
+                if answer.kind == ERROR && end.is_none() {
+                    end = Some(outcome(answer.body));
                 }
             })?;
         }
-        refusal
+        end.unwrap_or(Ok(()))
     }
 
     /// Asks for a list and gives `seen` each entry. `request` is the message of a `RTM_GET...` type.
@@ -129,8 +157,8 @@ impl Batch {
 
     /// Adds a request: type, flags beside those every request has, fixed part, attributes.
     pub(super) fn add(&mut self, kind: u16, flags: u16, fixed: &[u8], attributes: &[u8]) {
-        self.bytes.extend(message(kind, REQUEST | ACK | flags, fixed, attributes));
-        self.requests += 1;
+        self.last = Some(self.bytes.len());
+        self.bytes.extend(message(kind, REQUEST | flags, fixed, attributes));
     }
 }
 

@@ -48,13 +48,15 @@ impl Outbound {
 pub(crate) struct Attachment {
     instance: Pid,
     families: Families,
+    /// Until [`Attachment::take_trap`].
+    trap: Option<Trap>,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    Waiting { trap: Trap },
-    Starting { trap: Trap, first: Vec<u8>, pasta: Pasta, report: Report },
+    Waiting,
+    Starting { first: Vec<u8>, pasta: Pasta, report: Report },
     Up { _pasta: Pasta },
     Closed,
 }
@@ -62,16 +64,28 @@ enum State {
 impl Attachment {
     /// Takes over the trap that `instance`, process 1 of it, has laid.
     pub(crate) fn new(instance: Pid, families: Families, trap: Trap) -> Self {
-        Self { instance, families, state: State::Waiting { trap } }
+        Self { instance, families, trap: Some(trap), state: State::Waiting }
     }
 
     /// [`Attachment::advance`] wants to be called when this is readable; `None`: never again.
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {
-            State::Waiting { trap } => Some(trap.fd()),
+            State::Waiting => self.trap.as_ref().map(Trap::fd),
             State::Starting { report, .. } => Some(report.fd()),
             State::Up { .. } | State::Closed => None,
         }
+    }
+
+    /// The trap, when it will catch nothing more. Its device goes when its descriptors are closed, for which the kernel takes
+    /// tens of milliseconds.
+    pub(crate) fn take_trap(&mut self) -> Option<Trap> {
+        let needed = matches!(self.state, State::Waiting | State::Starting { .. });
+        if needed { None } else { self.trap.take() }
+    }
+
+    /// The instance has ended.
+    pub(crate) fn into_trap(self) -> Option<Trap> {
+        self.trap
     }
 
     /// Goes on as far as is possible without waiting.
@@ -80,9 +94,10 @@ impl Attachment {
     /// Why the instance has no way out from now on.
     pub(crate) fn advance(&mut self, program: &Path) -> io::Result<()> {
         let state = std::mem::replace(&mut self.state, State::Closed);
+        let Some(trap) = &mut self.trap else { return Ok(()) };
         self.state = match state {
-            State::Waiting { trap } => self.wait(trap, program)?,
-            State::Starting { trap, first, pasta, report } => self.follow(trap, first, pasta, report)?,
+            State::Waiting => wait(trap, || pasta::start(program, self.instance, self.families))?,
+            State::Starting { first, pasta, report } => follow(trap, self.families, first, pasta, report)?,
             other => other,
         };
         Ok(())
@@ -90,23 +105,29 @@ impl Attachment {
 
     #[cfg(test)]
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Waiting { .. })
+        matches!(self.state, State::Waiting)
     }
+}
 
-    fn wait(&self, mut trap: Trap, program: &Path) -> io::Result<State> {
-        let Some(first) = trap.first_caught()? else { return Ok(State::Waiting { trap }) };
-        let (pasta, report) = pasta::start(program, self.instance, self.families)?;
-        Ok(State::Starting { trap, first, pasta, report })
-    }
+fn wait(trap: &mut Trap, start: impl FnOnce() -> io::Result<(Pasta, Report)>) -> io::Result<State> {
+    let Some(first) = trap.first_caught()? else { return Ok(State::Waiting) };
+    let (pasta, report) = start()?;
+    Ok(State::Starting { first, pasta, report })
+}
 
-    fn follow(&self, trap: Trap, first: Vec<u8>, pasta: Pasta, mut report: Report) -> io::Result<State> {
-        match report.progress()? {
-            Progress::Starting => Ok(State::Starting { trap, first, pasta, report }),
-            Progress::Ready => {
-                trap.release(&first, self.families);
-                Ok(State::Up { _pasta: pasta })
-            }
-            Progress::Failed(why) => Err(io::Error::other(format!("pasta did not start: {why}"))),
+fn follow(
+    trap: &Trap,
+    families: Families,
+    first: Vec<u8>,
+    pasta: Pasta,
+    mut report: Report,
+) -> io::Result<State> {
+    match report.progress()? {
+        Progress::Starting => Ok(State::Starting { first, pasta, report }),
+        Progress::Ready => {
+            trap.release(&first, families);
+            Ok(State::Up { _pasta: pasta })
         }
+        Progress::Failed(why) => Err(io::Error::other(format!("pasta did not start: {why}"))),
     }
 }

@@ -6,7 +6,7 @@
 mod world;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -17,6 +17,9 @@ use world::{Instance, Outside};
 
 /// Seconds until a step must have happened.
 const PATIENCE: i64 = 20;
+
+/// A look that finds nothing new is one system call.
+const LOOKS_MAX: usize = 1_000_000;
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -94,7 +97,7 @@ fn an_instance_that_sends_nothing_costs_no_process() {
         instance.go_on(2);
         instance.report();
         attachment.advance(&program).unwrap();
-        assert!(attachment.is_waiting());
+        assert!(attachment.is_waiting() && attachment.take_trap().is_none());
     });
 }
 
@@ -109,8 +112,48 @@ fn when_pasta_does_not_start_the_network_is_unreachable_at_once() {
         let error = drive(&mut attachment, Path::new("/bin/false")).unwrap_err();
         assert_eq!(error.to_string(), "pasta did not start: it said nothing");
         assert!(attachment.fd().is_none());
+        drop(attachment.take_trap().unwrap());
         instance.go_on(1);
         assert_eq!(instance.report(), ["sent", "Network is unreachable (os error 101)"]);
+    });
+}
+
+#[test]
+fn the_host_is_looked_at_again_when_it_has_changed() {
+    on_a_host(|_, _| {
+        let mut lookout = Lookout::new();
+        let has = |seen: &Surroundings, address: &str| {
+            let address = address.parse::<IpAddr>().unwrap();
+            seen.host.iter().any(|prefix| prefix.address == address)
+        };
+        for (address, name) in [("10.9.8.6", "10.9.8.6/32"), ("2001:db8::66", "2001:db8::66/128")] {
+            // The kernel makes the local route of an IPv6 address a moment after the address.
+            let mut comes_to =
+                |wanted| (0..LOOKS_MAX).any(|_| has(&lookout.look().unwrap(), address) == wanted);
+            assert!(comes_to(false));
+            world::ip(&format!("addr add {name} dev lo"));
+            assert!(comes_to(true));
+            world::ip(&format!("addr del {name} dev lo"));
+            assert!(comes_to(false));
+        }
+        assert!(lookout.look().unwrap().families.v4);
+        world::ip("route del default");
+        assert!(!lookout.look().unwrap().families.v4);
+        world::ip("link set veth0 down");
+        assert_eq!(lookout.look().unwrap().families, Families::NONE);
+    });
+}
+
+#[test]
+fn a_host_that_has_not_changed_is_not_looked_at_again() {
+    on_a_host(|_, _| {
+        let mut lookout = Lookout::new();
+        lookout.look().unwrap();
+        // Seen by nobody but by who looks: the kernel tells those in the network that has changed.
+        lookout.forge(Families::NONE);
+        assert_eq!(lookout.look().unwrap().families, Families::NONE);
+        world::ip("addr add 10.9.8.6/32 dev lo");
+        assert!(lookout.look().unwrap().families.v4);
     });
 }
 

@@ -66,7 +66,7 @@ pub(crate) fn lay_trap(surroundings: &Surroundings) -> io::Result<Option<Trap>> 
             senders.push(open_sender(address)?);
         }
     }
-    Netlink::open()?.commit(&batch)?;
+    Netlink::open()?.commit(batch)?;
     Ok(Some(Trap { device, senders, dropped: 0 }))
 }
 
@@ -101,9 +101,8 @@ impl Trap {
         Ok(None)
     }
 
-    /// Sends `first` and all that waits again, by the routes that hold now, and removes the device. What cannot be sent is
-    /// lost, as packets may be.
-    pub(super) fn release(mut self, first: &[u8], families: Families) {
+    /// Sends `first` and all that waits again, by the routes that hold now. What cannot be sent is lost, as packets may be.
+    pub(super) fn release(&self, first: &[u8], families: Families) {
         self.resend(first, families);
         while let Ok(Some(packet)) = self.next() {
             self.resend(&packet, families);
@@ -122,7 +121,7 @@ impl Trap {
         }
     }
 
-    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+    fn next(&self) -> io::Result<Option<Vec<u8>>> {
         let mut buffer = vec![0; PACKET_BYTES_MAX as usize];
         match rustix::io::read(&self.device, &mut buffer[..]) {
             Ok(length) => {

@@ -106,10 +106,10 @@ impl Host {
     }
 
     /// What process 1 must know of the host's network; `None`: it gets loopback only.
-    fn surroundings(&self, network: Network) -> Result<Option<Surroundings>, Fault> {
+    fn surroundings(&mut self, network: Network) -> Result<Option<Surroundings>, Fault> {
         match (network, &self.outbound) {
             (Network::Outbound, Outbound::Pasta(_)) => {
-                Surroundings::look().during("look at the host's network").map(Some)
+                self.lookout.look().during("look at the host's network").map(Some)
             }
             _ => Ok(None),
         }

@@ -3,13 +3,14 @@
 //! It is our own program executed again ([`take_over`]), so that it has one thread and little memory: cloning it is cheap
 //! and safe. [`detach`] gives it namespaces, of which it is process 1: when the server dies, by whatever means, the kernel
 //! ends the supervisor and with it every process of every instance. [`serve`] is its loop. It never runs user code and
-//! never blocks on what user code does. It holds no state that a crash could lose.
+//! never blocks on what user code does; [`undertaker`] waits for the kernel in its place. It holds no state that a crash could lose.
 
 mod confinement;
 mod detach;
 mod launch;
 mod look;
 mod serve;
+mod undertaker;
 
 use std::ffi::OsStr;
 

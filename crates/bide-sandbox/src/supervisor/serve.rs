@@ -14,9 +14,10 @@ use rustix::process::{Pid, WaitOptions, wait};
 use super::confinement::Confinement;
 use super::launch::Instance;
 use super::look::{Look, Memory};
+use super::undertaker::Undertaker;
 use crate::capabilities;
 use crate::identity::Identities;
-use crate::network::{Attachment, Outbound, Trap};
+use crate::network::{Attachment, Lookout, Outbound, Trap};
 use crate::protocol::{self, During, End, Fault, InitReport, MESSAGE_BYTES_MAX, Report, Request};
 use crate::rootfs::template::Templates;
 use crate::sys;
@@ -40,6 +41,7 @@ pub(super) struct Host {
     pub(super) identities: Identities,
     pub(super) templates: Templates,
     pub(super) outbound: Outbound,
+    pub(super) lookout: Lookout,
     pub(super) confinement: Confinement,
     /// Most descriptors of an instance.
     pub(super) open_files_max: u64,
@@ -56,8 +58,9 @@ pub(super) fn run(server: &OwnedFd, privileged: bool, confinement: Confinement) 
     let confined = confinement.describe();
     let (identities, outbound) = (Identities::new(privileged), Outbound::detect());
     let ready = Report::Ready { privileged, confined, outbound: outbound.clone() };
-    let templates = Templates::new()?;
-    let host = Host { privileged, identities, templates, confinement, outbound, open_files_max };
+    let undertaker = Undertaker::start().during("start the undertaker")?;
+    let (templates, lookout) = (Templates::new()?, Lookout::new());
+    let host = Host { privileged, identities, templates, confinement, outbound, lookout, open_files_max };
     let look = Look::new().during("make a timer")?;
     rustix::io::ioctl_fionbio(server, true).during("set up the socket")?;
     for (fd, token) in [(server, SERVER), (&signals, SIGNALS), (&look.timer, LOOK)] {
@@ -68,6 +71,7 @@ pub(super) fn run(server: &OwnedFd, privileged: bool, confinement: Confinement) 
         signals,
         epoll,
         host,
+        undertaker,
         look,
         instances: HashMap::new(),
         by_init: HashMap::new(),
@@ -87,6 +91,7 @@ struct Supervisor<'a> {
     signals: OwnedFd,
     epoll: OwnedFd,
     host: Host,
+    undertaker: Undertaker,
     look: Look,
     instances: HashMap<u64, Entry>,
     by_init: HashMap<Pid, u64>,
@@ -233,6 +238,9 @@ impl Supervisor<'_> {
             // Standard error is the server's.
             eprintln!("bide: an instance has no outbound network: {error}");
         }
+        if let Some(trap) = attachment.take_trap() {
+            self.undertaker.bury(&trap.into_fds());
+        }
         watch_attachment(&self.epoll, attachment, id)
     }
 
@@ -254,8 +262,11 @@ impl Supervisor<'_> {
         while self.instances.get(&id).is_some_and(|entry| has_message(&entry.instance.status)) {
             self.hear(id)?;
         }
-        let Some(Entry { instance, state, memory }) = self.instances.remove(&id) else { return Ok(()) };
+        let Some(Entry { mut instance, state, memory }) = self.instances.remove(&id) else { return Ok(()) };
         self.host.identities.give_back(instance.identity);
+        if let Some(trap) = instance.attachment.take().and_then(Attachment::into_trap) {
+            self.undertaker.bury(&trap.into_fds());
+        }
         let end = End {
             status: None,
             out_of_memory: memory.exceeded || instance.group.oom_kills() > 0,

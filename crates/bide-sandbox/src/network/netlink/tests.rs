@@ -44,3 +44,38 @@ fn the_kernel_lists_the_loopback_address_as_local() {
         .unwrap();
     assert!(found);
 }
+
+/// Inside a network of its own, so that nothing is changed for anybody.
+fn in_a_network(story: impl FnOnce() + Send + 'static) {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: needs root, to make a network namespace");
+        return;
+    }
+    let run = || {
+        // SAFETY: this flag concerns neither memory nor descriptors.
+        unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.unwrap();
+        story();
+    };
+    std::thread::spawn(run).join().unwrap();
+}
+
+#[test]
+fn a_batch_is_done_whole_and_the_first_refusal_is_its_error() {
+    use crate::network::device;
+    in_a_network(|| {
+        let (loopback, none) = (1, 77);
+        let mut batch = Batch::default();
+        device::add_up(&mut batch, loopback);
+        device::add_address(&mut batch, loopback, IpAddr::from([192, 0, 2, 1]));
+        Netlink::open().unwrap().commit(batch).unwrap();
+        assert!(std::net::UdpSocket::bind("192.0.2.1:0").is_ok());
+
+        let mut batch = Batch::default();
+        device::add_up(&mut batch, loopback);
+        device::add_up(&mut batch, none);
+        device::add_address(&mut batch, loopback, IpAddr::from([192, 0, 2, 1]));
+        let refused = Netlink::open().unwrap().commit(batch).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::ENODEV), "and not EEXIST, which comes later");
+        Netlink::open().unwrap().commit(Batch::default()).unwrap();
+    });
+}
