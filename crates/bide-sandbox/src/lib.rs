@@ -32,15 +32,16 @@ pub mod watchdog;
 
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::pin::Pin;
 
-pub use client::SandboxLauncher;
+pub use client::{SandboxLauncher, Standby};
 pub use launcher::ProcessLauncher;
 pub use network::Outbound;
 pub use probe::probe_pause;
 pub use process::{Exit, Process, ProcessHandle};
 pub use protection::{Protection, Protections};
-pub use spec::{Access, LaunchSpec, Limits, Mount, Network};
+pub use spec::{Access, Adoption, LaunchSpec, Limits, Mount, Network};
 pub use supervisor::take_over;
 
 /// Environment variable that tells the process the descriptor number of its control socket.
@@ -68,6 +69,10 @@ pub enum LaunchError {
     Busy,
     #[error("the launcher has shut down")]
     Closed,
+    #[error("without sandboxes there are no standbys")]
+    NoStandbys,
+    #[error("the standby has ended")]
+    Gone,
 }
 
 /// Starts processes.
@@ -81,6 +86,19 @@ pub trait Launcher: Send + Sync + 'static {
         &self,
         spec: LaunchSpec,
     ) -> Pin<Box<dyn Future<Output = Result<Process, LaunchError>> + Send + '_>>;
+
+    /// Starts a process ahead of need, in a sandbox that [`Standby::adopt`] finishes. What is not in an [`Adoption`] is as
+    /// `spec` says, for good. `slots` are directories that are empty until then; limits that come late are `None` in `spec`.
+    ///
+    /// # Errors
+    /// [`LaunchError`]; no process exists then. [`LaunchError::NoStandbys`] unless [`Launcher::isolates`].
+    fn stand_by(
+        &self,
+        _spec: LaunchSpec,
+        _slots: Vec<PathBuf>,
+    ) -> Pin<Box<dyn Future<Output = Result<Standby, LaunchError>> + Send + '_>> {
+        Box::pin(std::future::ready(Err(LaunchError::NoStandbys)))
+    }
 
     /// Whether its processes live in a file system and network of their own: mounts are then where [`LaunchSpec::mounts`]
     /// puts them, and every process has all ports for itself.

@@ -28,6 +28,8 @@ pub(crate) const DESCRIPTORS_MAX: usize = 4;
 pub(crate) enum Request {
     /// With the writing end of the outputs, and the control socket if [`Launch::has_control`].
     Launch { id: u64, launch: Box<Launch> },
+    /// What a running standby is for.
+    Adopt { id: u64, late: Box<Late> },
 }
 
 /// From the supervisor to the server.
@@ -41,6 +43,8 @@ pub(crate) enum Report {
     Started { id: u64 },
     /// Nothing is left of it.
     Failed { id: u64, fault: Fault },
+    /// The answer to `Adopt`, unless the standby is gone. After a fault it is of no use.
+    Adopted { id: u64, fault: Option<Fault> },
     /// Process 1 and everything in the sandbox is gone. Follows `Started`.
     Exited { id: u64, end: End },
 }
@@ -123,6 +127,17 @@ pub(crate) struct Launch {
     pub(crate) mounts: Vec<Bind>,
     pub(crate) network: Network,
     pub(crate) limits: Limits,
+    /// Directories that stay empty until [`Request::Adopt`], if it is a standby.
+    pub(crate) slots: Option<Vec<CString>>,
+}
+
+/// [`crate::Adoption`] in transit.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Late {
+    pub(crate) mounts: Vec<Bind>,
+    pub(crate) hostname: CString,
+    pub(crate) memory_bytes_max: Option<u64>,
+    pub(crate) cpu_millis: Option<u32>,
 }
 
 /// [`crate::Mount`] in transit.

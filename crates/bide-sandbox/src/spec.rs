@@ -73,6 +73,18 @@ pub struct Limits {
     pub tmp_bytes_max: u64,
 }
 
+/// What a standby is told when it gets something to do.
+#[derive(Clone, Debug)]
+pub struct Adoption {
+    /// What its slots show, each at the target of a slot; a slot without a mount stays empty.
+    pub mounts: Vec<Mount>,
+    pub hostname: String,
+    /// As in [`Limits`].
+    pub memory_bytes_max: Option<u64>,
+    /// As in [`Limits`].
+    pub cpu_millis: Option<u32>,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

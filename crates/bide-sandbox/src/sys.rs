@@ -96,7 +96,16 @@ pub(crate) fn set_mount_attributes(
     attributes: u64,
     recursive: bool,
 ) -> io::Result<()> {
-    let change = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    change_mount(mount, attributes, 0, recursive)
+}
+
+/// Sets attributes of a mount, and its propagation (`MS_SHARED`, `MS_SLAVE` or `MS_PRIVATE`).
+pub(crate) fn set_propagation(mount: BorrowedFd<'_>, attributes: u64, propagation: u64) -> io::Result<()> {
+    change_mount(mount, attributes, propagation, false)
+}
+
+fn change_mount(mount: BorrowedFd<'_>, attributes: u64, propagation: u64, recursive: bool) -> io::Result<()> {
+    let change = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation, userns_fd: 0 };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is a string with its NUL, and `change` a valid structure of the given size; both outlive the call.
     let result = unsafe {

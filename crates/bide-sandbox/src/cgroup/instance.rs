@@ -24,6 +24,7 @@ pub struct InstanceCgroup {
     groups: Vec<Group>,
     memory: Option<usize>,
     pids: Option<usize>,
+    cpu: Option<usize>,
     freezer: Option<usize>,
     memory_peak: Cell<u64>,
     leftovers: Leftovers,
@@ -54,6 +55,7 @@ impl InstanceCgroup {
             groups: Vec::new(),
             memory: None,
             pids: None,
+            cpu: None,
             freezer: None,
             memory_peak: Cell::new(0),
             leftovers: Arc::clone(&cgroups.leftovers),
@@ -61,23 +63,40 @@ impl InstanceCgroup {
         // Dropping `made` on the way out of an error removes what was made so far.
         for (controller, place) in &cgroups.places {
             let index = made.group_in(place, name)?;
-            let directory = made.groups[index].directory.as_path();
-            match controller {
-                Controller::Memory => {
-                    limit_memory(place.version(), directory, bounds.memory_bytes)?;
-                    made.memory = Some(index);
-                }
-                Controller::Pids => {
-                    if let Some(tasks) = bounds.tasks {
-                        write(directory, "pids.max", tasks)?;
-                    }
-                    made.pids = Some(index);
-                }
-                Controller::Cpu => limit_cpu(place.version(), directory, bounds.cpu_millis)?,
-                Controller::Freezer => made.freezer = Some(index),
-            }
+            *made.index_of(*controller) = Some(index);
         }
+        made.bound(bounds)?;
         Ok(made)
+    }
+
+    fn index_of(&mut self, controller: Controller) -> &mut Option<usize> {
+        match controller {
+            Controller::Memory => &mut self.memory,
+            Controller::Pids => &mut self.pids,
+            Controller::Cpu => &mut self.cpu,
+            Controller::Freezer => &mut self.freezer,
+        }
+    }
+
+    /// Sets the bounds; one that is `None` stays as it is.
+    ///
+    /// # Errors
+    /// The kernel's; some bounds may then be set.
+    pub fn bound(&self, bounds: &Bounds) -> io::Result<()> {
+        if let (Some(group), Some(bytes)) = (self.group(self.memory), bounds.memory_bytes) {
+            limit_memory(group.version, &group.directory, bytes)?;
+        }
+        if let (Some(group), Some(tasks)) = (self.group(self.pids), bounds.tasks) {
+            write(&group.directory, "pids.max", tasks)?;
+        }
+        if let (Some(group), Some(millis)) = (self.group(self.cpu), bounds.cpu_millis) {
+            limit_cpu(group.version, &group.directory, millis)?;
+        }
+        Ok(())
+    }
+
+    fn group(&self, index: Option<usize>) -> Option<&Group> {
+        index.map(|index| &self.groups[index])
     }
 
     /// The group in one hierarchy, made if it is the first controller there.
@@ -239,8 +258,7 @@ impl Entry {
     }
 }
 
-fn limit_memory(version: Version, directory: &Path, bytes: Option<u64>) -> io::Result<()> {
-    let Some(bytes) = bytes else { return Ok(()) };
+fn limit_memory(version: Version, directory: &Path, bytes: u64) -> io::Result<()> {
     match version {
         Version::V1 => {
             write(directory, "memory.limit_in_bytes", bytes)?;
@@ -261,8 +279,7 @@ fn no_swap(directory: &Path) -> io::Result<()> {
     write_if_there(directory, "memory.swappiness", 0)
 }
 
-fn limit_cpu(version: Version, directory: &Path, millis: Option<u32>) -> io::Result<()> {
-    let Some(millis) = millis else { return Ok(()) };
+fn limit_cpu(version: Version, directory: &Path, millis: u32) -> io::Result<()> {
     let quota = (u64::from(millis) * CPU_PERIOD_MICROS / 1_000).max(CPU_QUOTA_MICROS_MIN);
     match version {
         Version::V1 => {

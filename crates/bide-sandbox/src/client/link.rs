@@ -19,7 +19,7 @@ use tokio::task::AbortHandle;
 
 use super::room::Room;
 use super::start;
-use crate::protocol::{self, End, Fault, Launch, MESSAGE_BYTES_MAX, Report, Request};
+use crate::protocol::{self, End, Fault, Late, Launch, MESSAGE_BYTES_MAX, Report, Request};
 use crate::{Exit, LaunchError, Outbound, Process, ProcessHandle, Protections};
 
 /// A supervisor that says nothing for so long never will.
@@ -42,6 +42,8 @@ struct Table {
     next: u64,
     closed: bool,
     entries: HashMap<u64, Entry>,
+    /// Who waits for the adoption of a standby.
+    adoptions: HashMap<u64, oneshot::Sender<Result<(), LaunchError>>>,
 }
 
 enum Entry {
@@ -110,7 +112,7 @@ impl Link {
         launch: Box<Launch>,
         control: Option<OwnedFd>,
         program: String,
-    ) -> Result<Process, LaunchError> {
+    ) -> Result<(u64, Process), LaunchError> {
         let failed = |source| LaunchError::Spawn { program: program.clone(), source };
         let (reader, writer) = io::pipe().map_err(failed)?;
         rustix::io::ioctl_fionbio(&reader, true).map_err(|error| failed(error.into()))?;
@@ -129,7 +131,19 @@ impl Link {
             return Err(error);
         }
         drop((writer, control));
-        answered.await.map_err(|_| LaunchError::Closed)?
+        Ok((id, answered.await.map_err(|_| LaunchError::Closed)??))
+    }
+
+    /// Resolves when the standby is what it is to be; also says when it is gone.
+    pub(super) async fn adopt(&self, id: u64, late: Box<Late>) -> Result<(), LaunchError> {
+        let failed = |source| LaunchError::Sandbox { step: "adopt a standby".to_owned(), source };
+        let request = protocol::encode(&Request::Adopt { id, late }).map_err(failed)?;
+        let answered = self.shared.expect_adoption(id).ok_or(LaunchError::Gone)?;
+        if let Err(error) = self.shared.send(&request, &[]).await {
+            self.shared.table().adoptions.remove(&id);
+            return Err(failed(error));
+        }
+        answered.await.unwrap_or(Err(LaunchError::Gone))
     }
 }
 
@@ -147,6 +161,17 @@ impl Shared {
         table.next += 1;
         table.entries.insert(id, Entry::Starting(starting));
         Ok(id)
+    }
+
+    /// `None` if the standby has ended.
+    fn expect_adoption(&self, id: u64) -> Option<oneshot::Receiver<Result<(), LaunchError>>> {
+        let mut table = self.table();
+        if !table.entries.contains_key(&id) {
+            return None;
+        }
+        let (answer, answered) = oneshot::channel();
+        table.adoptions.insert(id, answer);
+        Some(answered)
     }
 
     async fn send(&self, bytes: &[u8], descriptors: &[std::os::fd::BorrowedFd<'_>]) -> io::Result<()> {
@@ -175,6 +200,7 @@ impl Shared {
         let entries = {
             let mut table = self.table();
             table.closed = true;
+            table.adoptions.clear();
             std::mem::take(&mut table.entries)
         };
         for entry in entries.into_values() {
@@ -194,10 +220,21 @@ impl Shared {
                 }
             }
             Report::Exited { id, end } => {
-                let entry = self.table().entries.remove(&id);
+                let entry = {
+                    let mut table = self.table();
+                    // Whoever waits for its adoption is told that it is gone.
+                    table.adoptions.remove(&id);
+                    table.entries.remove(&id)
+                };
                 if let Some(Entry::Running(process)) = entry {
                     process.note_memory(end.memory_peak_bytes);
                     process.note_exit(exit_of(end));
+                }
+            }
+            Report::Adopted { id, fault } => {
+                if let Some(answer) = self.table().adoptions.remove(&id) {
+                    let fault = fault.map(|fault| in_error(fault, String::new()));
+                    drop(answer.send(fault.map_or(Ok(()), Err)));
                 }
             }
             // Said once, and heard before.

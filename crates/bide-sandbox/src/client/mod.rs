@@ -5,22 +5,23 @@
 
 mod link;
 mod room;
+mod standby;
 mod start;
+mod transit;
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::protocol::{Bind, Launch};
 use crate::sys;
-use crate::{Access, LaunchError, LaunchSpec, Launcher, Outbound, Process, Protections};
+use crate::{LaunchError, LaunchSpec, Launcher, Outbound, Process, Protections};
 use link::Link;
+pub use standby::Standby;
 
 /// Starts every process in a sandbox of its own. Clones share one supervisor.
 #[derive(Clone)]
@@ -77,13 +78,29 @@ impl SandboxLauncher {
         Err(LaunchError::Sandbox { step: "run a shell".to_owned(), source })
     }
 
-    async fn spawn_process(&self, mut spec: LaunchSpec) -> Result<Process, LaunchError> {
+    /// `slots`: only for a standby.
+    async fn launch(
+        &self,
+        mut spec: LaunchSpec,
+        slots: Option<&[PathBuf]>,
+    ) -> Result<(Link, u64, Process), LaunchError> {
         let program = spec.argv.first().ok_or(LaunchError::NoProgram)?.to_string_lossy().into_owned();
         let control = spec.control.take();
-        let launch = in_transit(spec, control.is_some())
+        let launch = transit::launch(spec, control.is_some(), slots)
             .map_err(|source| LaunchError::Spawn { program: program.clone(), source })?;
         let link = self.link().await?;
-        link.launch(Box::new(launch), control, program).await
+        let (id, process) = link.launch(Box::new(launch), control, program).await?;
+        Ok((link, id, process))
+    }
+
+    async fn spawn_process(&self, spec: LaunchSpec) -> Result<Process, LaunchError> {
+        let (_, _, process) = self.launch(spec, None).await?;
+        Ok(process)
+    }
+
+    async fn start_standby(&self, spec: LaunchSpec, slots: Vec<PathBuf>) -> Result<Standby, LaunchError> {
+        let (link, id, process) = self.launch(spec, Some(&slots)).await?;
+        Ok(Standby::new(process, link, id))
     }
 
     async fn link(&self) -> Result<Link, LaunchError> {
@@ -103,6 +120,14 @@ impl Launcher for SandboxLauncher {
         Box::pin(self.spawn_process(spec))
     }
 
+    fn stand_by(
+        &self,
+        spec: LaunchSpec,
+        slots: Vec<PathBuf>,
+    ) -> Pin<Box<dyn Future<Output = Result<Standby, LaunchError>> + Send + '_>> {
+        Box::pin(self.start_standby(spec, slots))
+    }
+
     fn isolates(&self) -> bool {
         true
     }
@@ -110,25 +135,4 @@ impl Launcher for SandboxLauncher {
     fn protections(&self) -> Protections {
         self.shared.protections.clone()
     }
-}
-
-fn in_transit(spec: LaunchSpec, has_control: bool) -> io::Result<Launch> {
-    let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::from);
-    let pair = |(name, value): &(OsString, OsString)| {
-        CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).map_err(io::Error::from)
-    };
-    let bind = |mount: &crate::Mount| {
-        let (source, target) = (text(mount.source.as_os_str())?, text(mount.target.as_os_str())?);
-        Ok(Bind { source, target, writable: mount.access == Access::ReadWrite })
-    };
-    Ok(Launch {
-        argv: spec.argv.iter().map(|part| text(part)).collect::<io::Result<_>>()?,
-        env: spec.env.iter().map(pair).collect::<io::Result<_>>()?,
-        working_dir: text(spec.working_dir.as_os_str())?,
-        has_control,
-        hostname: text(OsStr::new(&spec.hostname))?,
-        mounts: spec.mounts.iter().map(bind).collect::<io::Result<_>>()?,
-        network: spec.network,
-        limits: spec.limits,
-    })
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod enter;
 mod etc;
+pub(crate) mod slot;
 pub(crate) mod template;
 
 use std::ffi::{CStr, CString};
@@ -24,6 +25,9 @@ const STAGES: [&str; 4] = ["/sys/kernel", "/boot", "/media", "/srv"];
 /// What can be seen in every instance but must not be changed.
 const SYSTEM_ATTRIBUTES: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 const WRITABLE_ATTRIBUTES: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+/// How detached copies are made.
+const DETACHED: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);
 
 /// Detached mounts that make up one root.
 pub(crate) struct Parts {
@@ -47,6 +51,11 @@ impl Parts {
         Ok(Self { root, binds: binds.collect::<Result<_, Fault>>()? })
     }
 
+    /// One more mount, and where it goes.
+    pub(crate) fn add(&mut self, mount: OwnedFd, target: &CStr) {
+        self.binds.push((mount, relative(target)));
+    }
+
     /// The descriptors that process 1 needs.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = &OwnedFd> {
         std::iter::once(&self.root).chain(self.binds.iter().map(|(mount, _)| mount))
@@ -55,9 +64,7 @@ impl Parts {
 
 /// A detached copy of what is mounted at and beneath a path of the host.
 fn copy_of(path: &CStr, attributes: u64) -> std::io::Result<OwnedFd> {
-    let flags =
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    let tree = open_tree(CWD, path, flags)?;
+    let tree = open_tree(CWD, path, DETACHED | OpenTreeFlags::AT_RECURSIVE)?;
     sys::set_mount_attributes(tree.as_fd(), attributes, true)?;
     Ok(tree)
 }

@@ -17,7 +17,8 @@ use rustix::mount::{
     MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, move_mount, open_tree, unmount,
 };
 
-use super::{STAGES, SYSTEM_ATTRIBUTES, copy_of, etc, relative};
+use super::slot::Slot;
+use super::{DETACHED, STAGES, SYSTEM_ATTRIBUTES, copy_of, etc, relative};
 use crate::protocol::{Bind, During, Fault};
 use crate::sys;
 
@@ -37,6 +38,10 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
 const EMPTY: [&str; 8] = ["proc", "tmp", "code", "opt", "run", "var", "home", "root"];
 /// A template holds some small files only.
 const SIZE: &CStr = c"size=4m,nr_inodes=4096,mode=0755";
+/// Where process 1 attaches its root.
+const NEW: &str = "new";
+/// What a slot shows before it is filled.
+const NOTHING: &str = "nothing";
 /// Sets of mount points differ by interpreter, hardly more.
 const TEMPLATES_MAX: usize = 32;
 
@@ -66,22 +71,27 @@ impl Templates {
         let stage = PathBuf::from(stage.map_err(io::Error::from).during("find a place for templates")?);
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         mount(c"tmpfs", &stage, c"tmpfs", flags, Some(c"size=64k,mode=0755")).during("mount a tmpfs")?;
-        make_mount_point(&stage.join("new")).during("make a mount point")?;
+        for name in [NEW, NOTHING] {
+            make_mount_point(&stage.join(name)).during("make a mount point")?;
+        }
         Ok(Self { stage, made: Vec::new(), next: 0 })
     }
 
     /// Where process 1 attaches its root before it moves there.
     pub(crate) fn attach_point(&self) -> PathBuf {
-        self.stage.join("new")
+        self.stage.join(NEW)
+    }
+
+    /// Makes a slot; also the end for the instance.
+    pub(crate) fn make_slot(&mut self) -> io::Result<(Slot, OwnedFd)> {
+        self.next += 1;
+        Slot::make(self.stage.join(format!("slot-{}", self.next)), &self.stage.join(NOTHING))
     }
 
     /// A detached copy of the template with mount points for these.
-    pub(crate) fn copy(&mut self, binds: &[Bind]) -> Result<OwnedFd, Fault> {
-        let mut targets: Vec<CString> = binds
-            .iter()
-            .filter(|bind| !shows(&bind.source, &bind.target))
-            .map(|bind| bind.target.clone())
-            .collect();
+    pub(crate) fn copy(&mut self, binds: &[Bind], slots: &[CString]) -> Result<OwnedFd, Fault> {
+        let mounted = binds.iter().filter(|bind| !shows(&bind.source, &bind.target));
+        let mut targets: Vec<CString> = mounted.map(|bind| &bind.target).chain(slots).cloned().collect();
         targets.sort();
         targets.dedup();
         let found = self.made.iter().position(|template| template.targets == targets);
@@ -89,9 +99,7 @@ impl Templates {
             Some(at) => &self.made[at],
             None => self.make(targets)?,
         };
-        let flags =
-            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-        open_tree(CWD, &template.path, flags).during("copy the template")
+        open_tree(CWD, &template.path, DETACHED | OpenTreeFlags::AT_RECURSIVE).during("copy the template")
     }
 
     fn make(&mut self, targets: Vec<CString>) -> Result<&Template, Fault> {
@@ -116,7 +124,7 @@ impl Templates {
 }
 
 /// Process 1, another user, must be able to go there.
-fn make_mount_point(path: &Path) -> io::Result<()> {
+pub(super) fn make_mount_point(path: &Path) -> io::Result<()> {
     fs::create_dir(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o755))
 }

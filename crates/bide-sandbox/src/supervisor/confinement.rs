@@ -53,16 +53,20 @@ impl Confinement {
 
     /// The control group of one instance.
     pub(super) fn group(&self, id: u64, limits: &Limits) -> Result<InstanceCgroup, Fault> {
-        // Files in `/tmp` are charged as memory. What the program itself holds is looked at every now and then; here is the
-        // bound of both, which holds at every moment.
-        let memory = limits.memory_bytes_max.map(|bytes| bytes.saturating_add(limits.tmp_bytes_max));
-        let bounds = Bounds {
-            memory_bytes: memory,
-            // Process 1 is one more.
-            tasks: Some(u64::from(limits.processes_max) + 1),
-            cpu_millis: limits.cpu_millis,
-        };
-        self.cgroups.create(&format!("instance-{id}"), &bounds).during("make a control group")
+        self.cgroups.create(&format!("instance-{id}"), &bounds(limits)).during("make a control group")
+    }
+}
+
+/// What the kernel is to enforce.
+pub(super) fn bounds(limits: &Limits) -> Bounds {
+    // Files in `/tmp` are charged as memory. What the program itself holds is looked at every now and then; here is the
+    // bound of both, which holds at every moment.
+    let memory = limits.memory_bytes_max.map(|bytes| bytes.saturating_add(limits.tmp_bytes_max));
+    Bounds {
+        memory_bytes: memory,
+        // Process 1 is one more.
+        tasks: Some(u64::from(limits.processes_max) + 1),
+        cpu_millis: limits.cpu_millis,
     }
 }
 

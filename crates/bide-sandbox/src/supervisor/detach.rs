@@ -85,9 +85,10 @@ fn wait_for_end(inner: &OwnedFd, confinement: &Confinement, server: Option<Pid>)
     Ok(())
 }
 
-/// Gets namespaces for processes and mounts; whether that took no user namespace.
+/// Gets namespaces for processes, mounts and the host name (to which it must be able to return from that of an instance);
+/// whether that took no user namespace.
 fn own_namespaces() -> Result<bool, Fault> {
-    let wanted = UnshareFlags::NEWPID | UnshareFlags::NEWNS;
+    let wanted = UnshareFlags::NEWPID | UnshareFlags::NEWNS | UnshareFlags::NEWUTS;
     // SAFETY: none of these flags concerns memory or descriptors.
     if has_host_ids() && unsafe { unshare_unsafe(wanted) }.is_ok() {
         return Ok(true);
@@ -107,6 +108,6 @@ fn own_namespaces() -> Result<bool, Fault> {
         let _ = all.map(|all| fs::write(file, (all / 4 * 3).to_string()));
     }
     // SAFETY: as above.
-    unsafe { unshare_unsafe(wanted) }.during("make process and mount namespaces")?;
+    unsafe { unshare_unsafe(wanted) }.during("make process, mount and host name namespaces")?;
     Ok(false)
 }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::net::SocketFlags;
 use rustix::process::{Pid, Signal, pidfd_send_signal};
 
+use super::adopt::{Waiting, make_slots};
 use super::serve::Host;
 use crate::cgroup::InstanceCgroup;
 use crate::identity::Identity;
@@ -40,6 +41,8 @@ pub(super) struct Instance {
     pub(super) attachment: Option<Attachment>,
     pub(super) group: InstanceCgroup,
     pub(super) memory_bytes_max: Option<u64>,
+    /// If it is a standby that nobody has adopted.
+    pub(super) waiting: Option<Waiting>,
 }
 
 impl Instance {
@@ -55,24 +58,26 @@ impl Host {
     pub(super) fn launch(
         &mut self,
         id: u64,
-        launch: Box<Launch>,
+        mut launch: Box<Launch>,
         descriptors: Vec<OwnedFd>,
     ) -> Result<Instance, Fault> {
-        let mut launch = launch;
         launch.limits.open_files_max = launch.limits.open_files_max.min(self.open_files_max);
         let mut descriptors = descriptors.into_iter();
         let mut take = || descriptors.next().ok_or_else(protocol::lacks_descriptors);
         let output = take().during("take the outputs")?;
         let control = launch.has_control.then(take).transpose().during("take the control socket")?;
-        let root = self.templates.copy(&launch.mounts)?;
-        let parts = Parts::collect(root, &launch.mounts)?;
+        let targets = launch.slots.take();
+        let root = self.templates.copy(&launch.mounts, targets.as_deref().unwrap_or_default())?;
+        let mut parts = Parts::collect(root, &launch.mounts)?;
+        let slots =
+            targets.map(|targets| make_slots(&mut self.templates, targets, &mut parts)).transpose()?;
         let surroundings = self.surroundings(launch.network)?;
         let families = surroundings.as_ref().map_or(Families::NONE, Surroundings::families);
         let (status, their_status) = protocol::pair(SocketFlags::empty()).during("make a socket")?;
         let (connector, their_connector) = protocol::pair(SocketFlags::empty()).during("make a socket")?;
         let group = self.confinement.group(id, &launch.limits)?;
         let entry = group.entry().during("open the control group")?;
-        let memory_bytes_max = launch.limits.memory_bytes_max;
+        let limits = launch.limits;
         let identity = self.identities.take().ok_or(io::Error::from_raw_os_error(libc::EAGAIN));
         let identity = identity.during("find a free user id")?;
         let room = Room {
@@ -87,11 +92,13 @@ impl Host {
             surroundings,
             entry,
         };
-        let made = clone_init(room, identity, &status, &self.confinement.filter);
+        let made = clone_init(room, identity, &status, &self.confinement.filter, |init| {
+            slots.map(|slots| Waiting::new(slots, limits, init)).transpose()
+        });
         if made.is_err() {
             self.identities.give_back(identity);
         }
-        let (init, descriptor) = made?;
+        let (init, descriptor, waiting) = made?;
         Ok(Instance {
             init,
             descriptor,
@@ -101,7 +108,8 @@ impl Host {
             families,
             attachment: None,
             group,
-            memory_bytes_max,
+            memory_bytes_max: limits.memory_bytes_max,
+            waiting,
         })
     }
 
@@ -131,7 +139,8 @@ fn clone_init(
     identity: Identity,
     status: &OwnedFd,
     filter: &Filter,
-) -> Result<(Pid, OwnedFd), Fault> {
+    meanwhile: impl FnOnce(Pid) -> io::Result<Option<Waiting>>,
+) -> Result<(Pid, OwnedFd, Option<Waiting>), Fault> {
     if let Identity::Own(id) = identity {
         let (user, group) = (rustix::process::Uid::from_raw(id), rustix::process::Gid::from_raw(id));
         // So that the program can open its outputs by name (/dev/stdout).
@@ -148,16 +157,17 @@ fn clone_init(
         Cloned::Child => room.run(is_born_inside, filter),
         Cloned::Parent(init, descriptor) => {
             give_score(init);
-            let let_go = identity
-                .map(init)
-                .during("map the identity")
-                .and_then(|()| protocol::send_bytes(status.as_fd(), &[1], &[]).during("let process 1 go"));
-            if let Err(fault) = let_go {
+            let let_go = || {
+                identity.map(init).during("map the identity")?;
+                let waiting = meanwhile(init).during("find the host name")?;
+                protocol::send_bytes(status.as_fd(), &[1], &[]).during("let process 1 go")?;
+                Ok(waiting)
+            };
+            let waiting = let_go().inspect_err(|_| {
                 // It still waits, and ends with its namespace. Reaped like every other child.
                 let _ = pidfd_send_signal(&descriptor, Signal::KILL);
-                return Err(fault);
-            }
-            Ok((init, descriptor))
+            })?;
+            Ok((init, descriptor, waiting))
         }
     }
 }

@@ -5,6 +5,7 @@
 //! ends the supervisor and with it every process of every instance. [`serve`] is its loop. It never runs user code and
 //! never blocks on what user code does; [`undertaker`] waits for the kernel in its place. It holds no state that a crash could lose.
 
+mod adopt;
 mod confinement;
 mod detach;
 mod launch;

@@ -18,7 +18,7 @@ use super::undertaker::Undertaker;
 use crate::capabilities;
 use crate::identity::Identities;
 use crate::network::{Attachment, Lookout, Outbound, Trap};
-use crate::protocol::{self, During, End, Fault, InitReport, MESSAGE_BYTES_MAX, Report, Request};
+use crate::protocol::{self, During, End, Fault, InitReport, Late, MESSAGE_BYTES_MAX, Report, Request};
 use crate::rootfs::template::Templates;
 use crate::sys;
 
@@ -95,7 +95,7 @@ struct Supervisor<'a> {
     look: Look,
     instances: HashMap<u64, Entry>,
     by_init: HashMap<Pid, u64>,
-    /// What the server has not taken yet: at most two messages per instance and one per failed launch.
+    /// What the server has not taken yet: at most three messages per instance and one per failed launch.
     unsent: VecDeque<(Vec<u8>, Vec<OwnedFd>)>,
     buffer: Vec<u8>,
 }
@@ -147,10 +147,11 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Reads launches; `false` when the server is gone.
+    /// Reads what the server asks for; `false` when it is gone.
     fn take_requests(&mut self) -> io::Result<bool> {
         for _ in 0..REQUESTS_PER_TURN {
             match protocol::receive::<Request>(self.server, &mut self.buffer) {
+                Ok(Some((Request::Adopt { id, late }, _))) => self.adopt(id, &late)?,
                 Ok(Some((Request::Launch { id, launch }, descriptors))) => {
                     let launched = if self.instances.len() < INSTANCES_MAX {
                         self.host.launch(id, launch, descriptors)
@@ -174,7 +175,16 @@ impl Supervisor<'_> {
     fn admit(&mut self, id: u64, instance: Instance) -> io::Result<()> {
         watch(&self.epoll, &instance.status, id)?;
         self.by_init.insert(instance.init, id);
+        let waits = instance.waiting.is_some();
         self.instances.insert(id, Entry { instance, state: State::Starting, memory: Memory::default() });
+        if waits { Ok(()) } else { self.look.arm(self.instances.len()) }
+    }
+
+    /// Decides what a standby is for. One that is gone has been reported, or will be.
+    fn adopt(&mut self, id: u64, late: &Late) -> io::Result<()> {
+        let Some(entry) = self.instances.get_mut(&id) else { return Ok(()) };
+        let adopted = entry.instance.adopt(late);
+        self.report(&Report::Adopted { id, fault: adopted.err() }, Vec::new());
         self.look.arm(self.instances.len())
     }
 
@@ -263,6 +273,8 @@ impl Supervisor<'_> {
             self.hear(id)?;
         }
         let Some(Entry { mut instance, state, memory }) = self.instances.remove(&id) else { return Ok(()) };
+        // Its slots go before anybody hears that it is gone.
+        instance.waiting = None;
         self.host.identities.give_back(instance.identity);
         if let Some(trap) = instance.attachment.take().and_then(Attachment::into_trap) {
             self.undertaker.bury(&trap.into_fds());
@@ -288,12 +300,16 @@ impl Supervisor<'_> {
 
     fn look(&mut self) -> io::Result<()> {
         self.look.begin();
-        let usage = self.look.usage(self.instances.values().map(|entry| &entry.memory));
-        for entry in self.instances.values_mut() {
+        // In a standby nothing happens.
+        let watched = self.instances.values_mut().filter(|entry| entry.instance.waiting.is_none());
+        let mut watched: Vec<_> = watched.collect();
+        let usage = self.look.usage(watched.iter().map(|entry| &entry.memory));
+        for entry in &mut watched {
             self.look.judge(&entry.instance, &mut entry.memory, &usage);
         }
+        let count = watched.len();
         self.host.confinement.cgroups.tidy();
-        if self.instances.is_empty() { Ok(()) } else { self.look.arm(self.instances.len()) }
+        if count == 0 { Ok(()) } else { self.look.arm(count) }
     }
 
     /// Tells the server, now or when it listens again.

@@ -3,6 +3,8 @@
 
 mod descriptors;
 
+mod standby;
+
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
