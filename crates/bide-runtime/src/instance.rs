@@ -36,6 +36,8 @@ const LAST_ANSWER_GRACE: Duration = Duration::from_millis(100);
 /// What the end line of a log says of a failure.
 const ERROR_NOTE: &str = ", Error: Unhandled function error";
 const BYTES_PER_MB: f64 = 1024.0 * 1024.0;
+/// Says of a process that nobody saw end.
+pub(crate) const LAUNCHER_GONE: &str = "the process that keeps the instances has ended, and they with it";
 
 /// What all instances of this server share.
 pub(crate) struct Surroundings {
@@ -184,7 +186,10 @@ impl Instance {
             Ok(Reply::Returned(_)) => Ok(()),
             Ok(Reply::Failed { error, .. }) => Err(StartFailure::reported(error)),
             Err(Broken::NotSent | Broken::Lost | Broken::CallerLeft) => {
-                Err(StartFailure::not_started("Process exited unexpectedly during the initializer"))
+                self.handle.kill();
+                let (exit, function) = (self.handle.exited().await, &self.spec.function);
+                let message = "Process exited unexpectedly during the initializer";
+                Err(StartFailure::ended(&self.handle, exit, function, message))
             }
         }
     }
@@ -280,7 +285,11 @@ impl Instance {
                     let message = "the instance was ended because of another request".to_owned();
                     return AttemptResult::SystemError { message };
                 }
-                if self.handle.exited().await.out_of_memory {
+                let exit = self.handle.exited().await;
+                if !exit.is_known() {
+                    return AttemptResult::SystemError { message: LAUNCHER_GONE.to_owned() };
+                }
+                if exit.out_of_memory {
                     return failure::out_of_memory(self.spec.function.memory_mb, self.memory_max_mb());
                 }
                 failure::process_exited(duration, memory_max_mb)
@@ -338,10 +347,15 @@ impl Instance {
         memory_max_mb > f64::from(self.spec.function.memory_mb) || self.out_of_memory.load(Ordering::Relaxed)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "2^53 bytes are far more than a machine has")]
     pub(crate) fn memory_max_mb(&self) -> f64 {
-        self.handle.memory_peak_bytes() as f64 / BYTES_PER_MB
+        memory_max_mb(&self.handle)
     }
+}
+
+/// The most that a process was seen to hold.
+#[expect(clippy::cast_precision_loss, reason = "2^53 bytes are far more than a machine has")]
+pub(crate) fn memory_max_mb(process: &ProcessHandle) -> f64 {
+    process.memory_peak_bytes() as f64 / BYTES_PER_MB
 }
 
 /// The directories of a function's code, and of its layers if it has any.

@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bide_env::Clock;
-use bide_sandbox::{LaunchError, LaunchSpec, Launcher, Limits, Mount, Network, Process, ProcessLauncher};
+use bide_sandbox::{
+    Exit, LaunchError, LaunchSpec, Launcher, Limits, Mount, Network, Process, ProcessHandle, ProcessLauncher,
+};
 use bide_types::limits::INSTANCE_PROCESSES_MAX;
 use bide_types::resource::{Function, RuntimeKind};
 use bide_types::{InstanceId, RequestId};
@@ -29,6 +31,7 @@ pub(crate) use custom::custom_port;
 use crate::executor::{
     AttemptResult, BoxFuture, FunctionErrorCause, FunctionErrorKind, FunctionSpec, InvokeRequest,
 };
+use crate::instance::{LAUNCHER_GONE, memory_max_mb};
 use crate::layout::Layout;
 use crate::logs::Logs;
 use crate::{PoolOptions, environment, failure};
@@ -119,6 +122,17 @@ pub(crate) enum StartFailure {
 impl StartFailure {
     pub(crate) fn not_started(message: &str) -> Self {
         Self::Function(failure::not_started(message))
+    }
+
+    /// The process ended before the instance was ready; `message` tells its author so.
+    pub(crate) fn ended(process: &ProcessHandle, exit: Exit, function: &Function, message: &str) -> Self {
+        if !exit.is_known() {
+            Self::System(LAUNCHER_GONE.to_owned())
+        } else if exit.out_of_memory {
+            Self::Function(failure::out_of_memory(function.memory_mb, memory_max_mb(process)))
+        } else {
+            Self::not_started(message)
+        }
     }
 
     pub(crate) fn reported(error: Bytes) -> Self {

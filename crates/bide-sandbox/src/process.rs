@@ -24,6 +24,13 @@ pub struct Exit {
     pub out_of_memory: bool,
 }
 
+impl Exit {
+    /// Whether anybody saw how it ended. Otherwise the launcher's own processes ended, and took it along.
+    pub fn is_known(&self) -> bool {
+        self.code.is_some() || self.signal.is_some()
+    }
+}
+
 /// A process that ends when this is dropped.
 #[derive(Debug)]
 pub struct Process {

@@ -66,8 +66,9 @@ impl Instance {
                 let message = format!("the health check '{}' did not succeed within {limit} seconds", check.path);
                 Err(StartFailure::not_started(&message))
             }
-            _ = self.handle.exited() => {
-                Err(StartFailure::not_started("the custom runtime's process ended before its health check succeeded"))
+            exit = self.handle.exited() => {
+                let message = "the custom runtime's process ended before its health check succeeded";
+                Err(StartFailure::ended(&self.handle, exit, &self.spec.function, message))
             }
         }
     }

@@ -59,7 +59,12 @@ pub(super) async fn start(
         Some(
             Message::Returned { .. } | Message::Failed { .. } | Message::Head { .. } | Message::Piece { .. },
         )
-        | None => Err(StartFailure::not_started("Process exited unexpectedly before the handler was loaded")),
+        | None => {
+            let handle = process.handle();
+            handle.kill();
+            let message = "Process exited unexpectedly before the handler was loaded";
+            Err(StartFailure::ended(&handle, handle.exited().await, &start.spec.function, message))
+        }
     }
 }
 

@@ -44,7 +44,9 @@ impl Custom {
         let handle = process.handle();
         let stream = tokio::select! {
             biased;
-            exit = handle.exited() => return Err(ended_early(port, exit)),
+            exit = handle.exited() => {
+                return Err(StartFailure::ended(&handle, exit, function, &ended_early(port, exit)));
+            }
             stream = connect(start, &handle, port) => stream,
         };
         let channel = HttpChannel::new(start, handle, port, stream);
@@ -96,13 +98,11 @@ fn is_of_program(error: i32) -> bool {
     OF_PROGRAM.iter().any(|of_program| of_program.raw_os_error() == error)
 }
 
-fn ended_early(port: u16, exit: Exit) -> StartFailure {
+fn ended_early(port: u16, exit: Exit) -> String {
     let how = exit
         .code
         .map_or_else(|| format!("signal {}", exit.signal.unwrap_or(0)), |code| format!("exit code {code}"));
-    StartFailure::not_started(&format!(
-        "the custom runtime's process ended ({how}) before it listened on port {port}"
-    ))
+    format!("the custom runtime's process ended ({how}) before it listened on port {port}")
 }
 
 impl Runtime for Custom {

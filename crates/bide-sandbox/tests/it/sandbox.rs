@@ -380,7 +380,7 @@ async fn when_the_supervisor_dies_everything_is_told_and_the_next_launch_starts_
     let pid = process.handle().pid();
     let supervisor = parent_of(parent_of(pid));
     kill_process(Pid::from_raw(supervisor.cast_signed()).unwrap(), Signal::KILL).unwrap();
-    process.handle().exited().await;
+    assert!(!process.handle().exited().await.is_known());
     until_gone(pid).await;
     assert_eq!(launcher.spawn(shell("exit 5")).await.unwrap().handle().exited().await.code, Some(5));
 }

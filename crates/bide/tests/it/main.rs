@@ -20,4 +20,5 @@ mod provisioned;
 mod refusals;
 mod runtimes;
 mod stops;
+mod supervisor;
 mod support;
