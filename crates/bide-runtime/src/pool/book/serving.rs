@@ -84,7 +84,7 @@ impl<I: Clone, W> Book<I, W> {
     }
 
     /// A slot is free again, and goes to whoever waits. `run` is how long the handler ran, `None` if it did not; a member
-    /// that is not `usable` leaves.
+    /// that is not `usable` takes nothing new, and counts until its last slot is given back.
     pub(crate) fn release(
         &mut self,
         key: &Key,
@@ -100,10 +100,12 @@ impl<I: Clone, W> Book<I, W> {
         if let Some(member) = self.member_mut(key, number) {
             member.busy -= 1;
             member.idle_since = now;
-            if !usable && member.ready {
-                self.gone(key, number);
-            } else {
+            if usable || !member.ready {
                 self.leave_if_drained(key, number, &mut actions);
+            } else if member.busy > 0 {
+                member.draining = true;
+            } else {
+                self.gone(key, number);
             }
         }
         self.top_up(key, now, &mut actions);

@@ -181,6 +181,22 @@ fn a_retired_instance_ends_when_it_has_finished() {
 }
 
 #[test]
+fn an_instance_that_must_not_serve_again_counts_until_its_last_request_ends() {
+    let mut book = book();
+    let spec = spec(1, 2);
+    let key = Key::of(&spec);
+    for _ in 0..CAPS.per_function {
+        let number = take_ready(&mut book, &spec, at(0)).unwrap();
+        assert_eq!(take_ready(&mut book, &spec, at(0)), Some(number));
+        book.release(&key, number, at(1), Some(at(1000)), false);
+    }
+    assert_eq!(book.stats().instances, CAPS.per_function);
+    assert_eq!(take_ready(&mut book, &spec, at(1)), None, "each still runs something");
+    book.release(&key, 0, at(2), Some(at(1000)), false);
+    assert!(take_ready(&mut book, &spec, at(2)).is_some_and(|number| number > 0));
+}
+
+#[test]
 fn at_the_cap_of_the_account_the_longest_idle_other_function_makes_room() {
     let mut book = book();
     let (one, two) = (spec(1, 1), spec(2, 1));
