@@ -21,6 +21,8 @@ const MEMORY_STEP_MB: u32 = 64;
 const RESERVED_ENVIRONMENT_PREFIX: &str = "FC_";
 /// Words of a custom runtime's command line.
 const COMMAND_WORDS_MAX: usize = 100;
+/// All of them together: what a launch of 64 KiB has room for beside the environment.
+const COMMAND_BYTES_MAX: usize = 16 * 1024;
 
 /// What a create or update call says about a function; `None` is "not said".
 #[derive(Debug, Default)]
@@ -200,14 +202,14 @@ fn custom(fields: &mut Fields) -> Result<Custom, ApiError> {
     let container = fields.object("customContainerConfig")?;
     let Some(mut config) = runtime.or(container) else { return Ok(Custom::default()) };
     let (command, args) = (config.texts("command")?, config.texts("args")?);
-    let words = [&command, &args].into_iter().flatten().map(Vec::len).sum::<usize>();
-    if words > COMMAND_WORDS_MAX {
+    let words = || [&command, &args].into_iter().flatten().flatten();
+    if words().count() > COMMAND_WORDS_MAX || words().map(String::len).sum::<usize>() > COMMAND_BYTES_MAX {
         return Err(ApiError::invalid(format!(
-            "field 'customRuntimeConfig.command' and its args may have {COMMAND_WORDS_MAX} words together"
+            "field 'customRuntimeConfig.command' and its args may have {COMMAND_WORDS_MAX} words of \
+             {COMMAND_BYTES_MAX} bytes together"
         )));
     }
-    let nul = |words: &Option<Vec<String>>| words.iter().flatten().any(|word| word.contains('\0'));
-    if nul(&command) || nul(&args) {
+    if words().any(|word| word.contains('\0')) {
         return Err(ApiError::invalid("field 'customRuntimeConfig' contains a NUL character"));
     }
     let health_check =

@@ -225,7 +225,9 @@ impl Runtime {
     /// [`UnsupportedRuntime`] for any other name.
     pub fn parse(name: &str) -> Result<Self, UnsupportedRuntime> {
         let version = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        let kind = if name.strip_prefix("python3").is_some_and(version) {
+        let kind = if name.len() > limits::NAME_CHARS_MAX {
+            return Err(UnsupportedRuntime(name.chars().take(limits::NAME_CHARS_MAX).collect()));
+        } else if name.strip_prefix("python3").is_some_and(version) {
             RuntimeKind::Python
         } else if name.strip_prefix("nodejs").is_some_and(version) {
             RuntimeKind::Node

@@ -179,6 +179,15 @@ fn what_would_do_nothing_is_refused() {
 }
 
 #[test]
+fn a_command_line_that_no_launch_has_room_for_is_refused() {
+    let config = |bytes| json!({"customRuntimeConfig": {"command": ["a"], "args": ["b".repeat(bytes)]}});
+    assert!(read_json(&config(COMMAND_BYTES_MAX - 1)).is_ok());
+    assert!(refusal(&config(COMMAND_BYTES_MAX)).contains("16384 bytes together"));
+    assert!(refusal(&json!({"customRuntimeConfig": {"args": vec!["x"; 101]}})).contains("100 words"));
+    assert!(refusal(&json!({"runtime": format!("python3.{}", "1".repeat(200))})).contains("'runtime'"));
+}
+
+#[test]
 fn code_comes_as_base64_of_a_zip() {
     // An empty archive: nothing but its end record.
     let empty = [&b"PK\x05\x06"[..], &[0; 18]].concat();
