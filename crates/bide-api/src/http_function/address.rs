@@ -106,12 +106,18 @@ pub(crate) fn name_of_host(host: &str) -> Option<String> {
     Some(name.to_ascii_lowercase())
 }
 
-/// Why `name` cannot be a custom domain.
-pub(crate) fn is_reserved(state: &ApiState, name: &DomainName) -> Option<&'static str> {
+/// Why `name` cannot be a custom domain. A domain takes all that is sent to its name, other accounts' calls of the API
+/// included, so it must be sure that the API does not have it.
+pub(crate) fn is_reserved(state: &ApiState, head: &Parts, name: &DomainName) -> Option<&'static str> {
+    let reached_by = host(head).and_then(name_of_host);
     if !name.as_str().contains('.') {
         Some("it has no dot; such names are kept for servers")
-    } else if state.domains.is_api_host(name.as_str()) {
+    } else if state.domains.is_api_host(name.as_str()) || reached_by.as_deref() == Some(name.as_str()) {
         Some("it is a name of this server's API")
+    } else if state.domains.api_hosts.is_empty() && state.credentials.sole_account().is_none() {
+        Some(
+            "this server has several accounts, and its setting api_hosts does not say how its API is reached",
+        )
     } else if state.domains.is_http_domain(name) {
         Some("names under the server's HTTP domain are given by the server")
     } else {

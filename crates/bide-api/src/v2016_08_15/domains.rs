@@ -76,7 +76,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Answer {
     let mut fields = Fields::parse(&body.bytes)?;
     let name = fields.text("domainName")?.ok_or_else(|| Fields::required("domainName"))?;
     let name = DomainName::new(&name).map_err(|error| ApiError::invalid(error.to_string()))?;
-    if let Some(reason) = http_function::is_reserved(call.state, &name) {
+    if let Some(reason) = http_function::is_reserved(call.state, call.head, &name) {
         return Err(ApiError::invalid(format!("domain name '{name}' cannot be a custom domain: {reason}")));
     }
     let now = call.state.clock.now();

@@ -62,6 +62,11 @@ impl Edge {
 
     /// A server without services that knows these keys with their accounts; the first one signs.
     pub(crate) async fn with_keys(keys: &[(&str, &str)]) -> Self {
+        Self::with_keys_and_hosts(keys, &[API_HOST]).await
+    }
+
+    /// The same with these names of the API.
+    pub(crate) async fn with_keys_and_hosts(keys: &[(&str, &str)], api_hosts: &[&str]) -> Self {
         let clock = ManualClock::at(START);
         let entropy = Arc::new(SequenceEntropy::default());
         let store = MemoryStore::default();
@@ -82,7 +87,7 @@ impl Edge {
         let credential = credentials[0].clone();
         let domains = Domains {
             http_domain: Some(DomainName::new(HTTP_DOMAIN).expect("valid")),
-            api_hosts: vec![DomainName::new(API_HOST).expect("valid")],
+            api_hosts: api_hosts.iter().map(|host| DomainName::new(host).expect("valid")).collect(),
         };
         let state = ApiState::new(
             engine.clone(),
