@@ -73,11 +73,16 @@ fn http_request(head: &Parts, addressed: &Addressed) -> Result<HttpRequest, ApiE
     if !addressed.path.starts_with('/') {
         return Err(ApiError::invalid("the request must name a path"));
     }
+    let mut headers = headers::to_function(&head.headers, addressed.target.trigger().auth);
+    // An authority in the target outweighs the header (RFC 9112, 3.2.2), by which the call came to this function.
+    if let Some(host) = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        headers.insert(header::HOST, host);
+    }
     Ok(HttpRequest {
         method: head.method.clone(),
         path: addressed.path.clone(),
         query: head.uri.query().map(str::to_owned),
-        headers: headers::to_function(&head.headers, addressed.target.trigger().auth),
+        headers,
         base_path: addressed.base_path.clone(),
         host: address::host(head).unwrap_or_default().to_owned(),
         client_ip: head.extensions.get::<Peer>().map(|peer| peer.ip),

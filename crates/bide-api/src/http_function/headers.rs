@@ -2,7 +2,7 @@
 //!
 //! Owns the limits and the lists. What concerns one connection only never passes (RFC 9110, 7.6.1), and names that begin
 //! with `x-fc-` are the platform's in both directions: what a caller may say with them takes effect at the edge, and what
-//! the function may know, the runtime adds.
+//! the function may know, the runtime adds. So are names with `_` for `-`: many servers take the two for the same.
 
 use axum::http::header::{
     AUTHORIZATION, CONNECTION, DATE, EXPECT, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SERVER, TE,
@@ -15,7 +15,6 @@ use bide_types::resource::HttpAuth;
 
 use crate::error::ApiError;
 
-const PLATFORM_PREFIX: &str = "x-fc-";
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 /// About one connection. `Expect` belongs here: the edge has answered it before the function is called.
@@ -69,6 +68,10 @@ pub(super) fn to_caller(headers: &HeaderMap) -> Result<HeaderMap, ApiError> {
     Ok(passing)
 }
 
+fn is_platforms(name: &HeaderName) -> bool {
+    matches!(name.as_str().as_bytes(), [b'x', b'-' | b'_', b'f', b'c', b'-' | b'_', ..])
+}
+
 fn size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
@@ -78,7 +81,7 @@ fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
     let passes = |name: &HeaderName| {
         !HOP_BY_HOP.contains(name)
-            && !name.as_str().starts_with(PLATFORM_PREFIX)
+            && !is_platforms(name)
             && !named.iter().any(|other| other.eq_ignore_ascii_case(name.as_str()))
     };
     let passing = headers.iter().filter(|(name, _)| passes(name));

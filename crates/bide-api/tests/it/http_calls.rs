@@ -179,6 +179,8 @@ async fn headers_of_the_connection_and_of_the_platform_do_not_pass() {
         ("x-fc-log-type", "None"),
         ("x-fc-trace-id", "mine"),
         ("x-fc-security-token", "t"),
+        ("x_fc_client_ip", "10.0.0.1"),
+        ("x-fc_request-id", "mine"),
         ("x-passes", "1"),
     ];
     let reply = edge.send_unsigned("GET", PROXY, &headers, "").await;

@@ -67,6 +67,15 @@ async fn disabled_addresses_are_refused_and_custom_domains_stay() {
 }
 
 #[tokio::test]
+async fn the_authority_in_a_target_outweighs_the_host() {
+    let edge = Edge::with_trigger().await;
+    create(&edge, "www.example.com", json!([route("/*", "f")])).await.ok();
+    let echoed = call(&edge, "other.example.com", "http://www.example.com:80/a").await.json();
+    assert_eq!((&echoed["path"], &echoed["host"]), (&json!("/a"), &json!("www.example.com:80")));
+    assert_eq!(echoed["headers"], json!([["host", "www.example.com:80"]]));
+}
+
+#[tokio::test]
 async fn the_longest_route_wins() {
     let edge = Edge::with_trigger().await;
     for function in ["a", "b"] {
@@ -186,6 +195,23 @@ async fn names_by_which_the_server_is_reached_are_no_custom_domains() {
     ] {
         create(&edge, name, json!([])).await.error(400, "InvalidArgument");
     }
+}
+
+#[tokio::test]
+async fn no_account_takes_the_name_of_the_api_from_others() {
+    let edge = Edge::new().await;
+    let body = json!({"domainName": "bide.example.com"}).to_string();
+    let reached_by = [("host", "Bide.example.com:8700")];
+    let reply = edge.send("POST", DOMAINS, &reached_by, body.clone()).await;
+    assert!(reply.error(400, "InvalidArgument").contains("name of this server's API"));
+    edge.send("POST", DOMAINS, &[("host", "localhost")], body).await.ok();
+
+    let keys = [("AKIDEXAMPLE", "10001"), ("OTHER", "10002")];
+    let shared = Edge::with_keys_and_hosts(&keys, &[]).await;
+    let message = create(&shared, "www.example.com", json!([])).await.error(400, "InvalidArgument");
+    assert!(message.contains("api_hosts"), "{message}");
+    let alone = Edge::with_keys_and_hosts(&keys[..1], &[]).await;
+    create(&alone, "www.example.com", json!([])).await.ok();
 }
 
 #[tokio::test]
