@@ -19,6 +19,8 @@ const HANDLER_CHARS_MAX: usize = 128;
 const MEMORY_STEP_MB: u32 = 64;
 /// Prefix of the names that the platform itself sets in a function's environment.
 const RESERVED_ENVIRONMENT_PREFIX: &str = "FC_";
+/// Further names that are not the user's (FC "Environment variables").
+const RESERVED_ENVIRONMENT_NAMES: [&str; 4] = ["accessKeyID", "accessKeySecret", "securityToken", "topic"];
 /// Words of a custom runtime's command line.
 const COMMAND_WORDS_MAX: usize = 100;
 /// All of them together: what a launch of 64 KiB has room for beside the environment.
@@ -116,9 +118,11 @@ fn environment(fields: &mut Fields) -> Result<Option<BTreeMap<String, String>>, 
                 "field '{FIELD}.{name}': a name starts with a letter and has only letters, digits and '_'"
             )));
         }
-        if name.starts_with(RESERVED_ENVIRONMENT_PREFIX) {
+        let reserved = RESERVED_ENVIRONMENT_NAMES.contains(&name.as_str());
+        if reserved || name.starts_with(RESERVED_ENVIRONMENT_PREFIX) {
             return Err(ApiError::invalid(format!(
-                "field '{FIELD}.{name}': names that begin with {RESERVED_ENVIRONMENT_PREFIX} belong to the platform"
+                "field '{FIELD}.{name}': {}, and names that begin with {RESERVED_ENVIRONMENT_PREFIX}, belong to the platform",
+                RESERVED_ENVIRONMENT_NAMES.join(", ")
             )));
         }
         if value.contains('\0') {

@@ -11,6 +11,7 @@ mod figures;
 mod functions;
 mod idle;
 mod leftovers;
+mod list;
 mod load;
 mod many;
 mod node;
@@ -44,6 +45,8 @@ enum Command {
     Warm(warm::Args),
     /// Many instances at once: memory of each, and whether anything is left behind
     Many(many::Args),
+    /// Pages of very many task records, and submits beside them
+    List(list::Args),
     /// The HTTP stack alone; started by `submit`
     #[command(hide = true)]
     Bare,
@@ -59,6 +62,7 @@ fn main() -> anyhow::Result<()> {
             Command::Start(args) => start::run(&args).await,
             Command::Warm(args) => warm::run(&args).await,
             Command::Many(args) => many::run(&args).await,
+            Command::List(args) => list::run(&args).await,
             Command::Bare => bare::serve().await,
         }
     })

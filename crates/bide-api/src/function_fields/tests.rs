@@ -71,6 +71,7 @@ fn the_environment_is_bounded_and_its_names_are_plain() {
         json!({"A-B": ""}),
         json!({"": ""}),
         json!({"FC_X": ""}),
+        json!({"topic": ""}),
         json!({"A": 1}),
         json!({"A": "\0"}),
     ] {

@@ -1,8 +1,13 @@
 //! The custom runtime: start, ports, headers, the rules of success and failure.
 
-use bide_runtime::FunctionErrorCause;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::world::{World, failure, json, log, spec, text};
+use bide_env::ManualClock;
+use bide_runtime::FunctionErrorCause;
+use bide_types::Timestamp;
+
+use crate::world::{World, failure, json, log, spec, text, until};
 
 /// An HTTP server that does what the event says.
 const SERVER: &str = r#"
@@ -140,4 +145,40 @@ async fn a_server_that_never_comes_says_why() {
             assert!(log(&outcome).contains("oops"), "{}", log(&outcome));
         }
     }
+}
+
+#[tokio::test]
+async fn a_server_on_another_port_has_120_seconds_and_is_then_given_up() {
+    let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
+    let world = Arc::new(World::with(|_| {}, Arc::new(clock.clone())).await);
+    let directory = tempfile::tempdir().unwrap();
+    let listening = directory.path().join("listening");
+    let server = "import os, socket, time\nserver = socket.create_server(('0.0.0.0', 0))\n\
+                  print('elsewhere', flush=True)\nopen(os.environ['LISTENING'], 'w').close()\ntime.sleep(1000)\n";
+    let bootstrap = format!("#!/usr/bin/env python3\n{server}");
+    let mut function = world.function("custom", "x", &[("bootstrap", &bootstrap, 0o755)]);
+    function.environment.insert("LISTENING".to_owned(), listening.to_str().unwrap().to_owned());
+    let spec = spec(function);
+    let call = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.call(&spec, "").await })
+    };
+    until(|| listening.exists()).await;
+    clock.advance(Duration::from_secs(119));
+    tokio::task::yield_now().await;
+    assert!(!call.is_finished());
+    until(|| {
+        clock.advance(Duration::from_millis(100));
+        call.is_finished()
+    })
+    .await;
+    let outcome = call.await.unwrap();
+    let failed = failure(&outcome);
+    assert_eq!(
+        (failed.cause, &failed.body["errorType"]),
+        (FunctionErrorCause::StartFailed, &"FunctionNotStarted".into())
+    );
+    let message = "The custom runtime did not listen on the port in FC_SERVER_PORT within 120 seconds";
+    assert_eq!(failed.body["errorMessage"], message);
+    assert!(log(&outcome).contains("elsewhere"), "{}", log(&outcome));
 }

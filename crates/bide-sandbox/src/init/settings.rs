@@ -16,6 +16,7 @@ const COUNTED: [(&str, &str); 3] = [
     ("/proc/sys/user/max_inotify_instances", "16"),
     ("/proc/sys/user/max_inotify_watches", "8192"),
 ];
+
 /// Must be called inside, with privileges over the user and mount namespaces.
 pub(super) fn apply() -> Result<(), Fault> {
     for (file, value) in COUNTED {

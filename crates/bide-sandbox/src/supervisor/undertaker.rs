@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, SocketFlags, recvmsg};
 
+use crate::capabilities::drop_all;
 use crate::protocol::{self, DESCRIPTORS_MAX};
 use crate::sys::{self, Cloned};
 
@@ -44,7 +45,7 @@ impl Undertaker {
 
 /// Closes what comes until the supervisor is gone.
 fn work(socket: &OwnedFd) -> ! {
-    if sys::close_all_but(&mut [socket.as_raw_fd()]).is_err() {
+    if sys::close_all_but(&mut [socket.as_raw_fd()]).is_err() || drop_all().is_err() {
         sys::exit(1);
     }
     loop {

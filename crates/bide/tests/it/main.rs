@@ -7,18 +7,22 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 mod cli;
+mod contract;
 mod crash;
 mod curl;
+mod custom;
 mod escape;
 mod examples;
 mod faults;
+mod hooks;
 mod http;
 mod instances;
 mod lifecycle;
 mod misbehaviour;
 mod provisioned;
 mod refusals;
-mod runtimes;
+mod shapes;
+mod shapes_http;
 mod stops;
 mod supervisor;
 mod support;

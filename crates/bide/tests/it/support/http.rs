@@ -1,10 +1,13 @@
-//! The program `curl`, as users call functions over HTTP.
+//! Calls over HTTP, by the program `curl` and over a bare connection.
 
 use std::process::{Command, Stdio};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use super::{PATIENCE, Server, have};
 
-/// An HTTP response as curl received it.
+/// An HTTP response as it was received.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     /// In lower case.
@@ -15,8 +18,12 @@ pub(crate) struct Reply {
 impl Reply {
     /// A header's value, empty if there is none.
     pub(crate) fn header(&self, name: &str) -> &str {
-        let value = self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        value.unwrap_or_default()
+        self.headers(name).first().copied().unwrap_or_default()
+    }
+
+    /// Every value of a header.
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
+        self.head.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).collect()
     }
 
     pub(crate) fn text(&self) -> String {
@@ -50,6 +57,36 @@ pub(crate) async fn curl(server: &Server, host: &str, target: &str, arguments: &
         tokio::time::timeout(PATIENCE, command.output()).await.expect("curl ends").expect("curl runs");
     assert!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));
     reply(output.stdout)
+}
+
+/// Sends one request as it is, apart from its framing.
+pub(crate) async fn exchange(server: &Server, head: &str, body: &[u8]) -> Reply {
+    let address = server.endpoint().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let head = format!("{head}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let mut reply = reply(answer);
+    if reply.header("transfer-encoding") == "chunked" {
+        reply.body = unchunked(&reply.body);
+    }
+    reply
+}
+
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let line = rest.windows(2).position(|window| window == b"\r\n").expect("a chunk");
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
+        if length == 0 {
+            return body;
+        }
+        body.extend_from_slice(&rest[line + 2..line + 2 + length]);
+        rest = &rest[line + 4 + length..];
+    }
 }
 
 /// Takes the last head, after those that only say to go on.
