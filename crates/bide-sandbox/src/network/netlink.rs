@@ -10,8 +10,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, socket_with};
 
-/// Larger than any answer the kernel puts into one datagram (`NLMSG_GOODSIZE`, at most 32 KiB for dumps).
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Larger than any part of a list that the kernel puts into one datagram (`NLMSG_GOODSIZE`, at most 32 KiB).
+const LIST_BYTES_MAX: usize = 64 * 1024;
+/// Larger than any refusal, which repeats its request. Process 1 of every instance keeps what it has touched.
+const OUTCOME_BYTES_MAX: usize = 2 * 1024;
 /// Messages read at once of what was told; the rest is read the next time.
 const NEWS_MAX: usize = 1024;
 /// `struct nlmsghdr`.
@@ -106,9 +108,10 @@ impl Netlink {
         flags.copy_from_slice(&with_ack.to_ne_bytes());
         rustix::net::send(&self.socket, &batch.bytes, SendFlags::empty())?;
         let mut end = None;
+        let mut buffer = [0; OUTCOME_BYTES_MAX];
         while end.is_none() {
             // Refusals come before the acknowledgement, and no request but the last has one.
-            self.receive(|answer| {
+            self.receive(&mut buffer, |answer| {
                 if answer.kind == ERROR && end.is_none() {
                     end = Some(outcome(answer.body));
                 }
@@ -127,8 +130,9 @@ impl Netlink {
         let message = message(kind, REQUEST | DUMP, request, &[]);
         rustix::net::send(&self.socket, &message, SendFlags::empty())?;
         let mut end = None;
+        let mut buffer = vec![0; LIST_BYTES_MAX];
         while end.is_none() {
-            self.receive(|answer| match answer.kind {
+            self.receive(&mut buffer, |answer| match answer.kind {
                 DONE => end = Some(Ok(())),
                 ERROR => end = Some(outcome(answer.body)),
                 _ => seen(answer),
@@ -137,11 +141,13 @@ impl Netlink {
         end.unwrap_or(Ok(()))
     }
 
-    fn receive(&self, mut seen: impl FnMut(&Answer<'_>)) -> io::Result<()> {
-        let mut buffer = vec![0_u8; ANSWER_BYTES_MAX];
-        let (received, _) = rustix::io::retry_on_intr(|| {
-            rustix::net::recv(&self.socket, &mut buffer[..], RecvFlags::empty())
-        })?;
+    /// Hands over what one datagram holds.
+    fn receive(&self, buffer: &mut [u8], mut seen: impl FnMut(&Answer<'_>)) -> io::Result<()> {
+        let (received, whole) =
+            rustix::io::retry_on_intr(|| rustix::net::recv(&self.socket, &mut buffer[..], RecvFlags::TRUNC))?;
+        if whole > received {
+            return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+        }
         for answer in Messages(&buffer[..received]) {
             seen(&answer);
         }

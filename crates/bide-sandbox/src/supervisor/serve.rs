@@ -249,7 +249,7 @@ impl Supervisor<'_> {
             eprintln!("bide: an instance has no outbound network: {error}");
         }
         if let Some(trap) = attachment.take_trap() {
-            self.undertaker.bury(&trap.into_fds());
+            self.undertaker.bury(trap.into_fds());
         }
         watch_attachment(&self.epoll, attachment, id)
     }
@@ -277,7 +277,7 @@ impl Supervisor<'_> {
         instance.waiting = None;
         self.host.identities.give_back(instance.identity);
         if let Some(trap) = instance.attachment.take().and_then(Attachment::into_trap) {
-            self.undertaker.bury(&trap.into_fds());
+            self.undertaker.bury(trap.into_fds());
         }
         let end = End {
             status: None,
