@@ -29,8 +29,8 @@ use crate::executor::{BoxFuture, FunctionErrorKind, InvokeRequest, Tracing};
 use crate::http_call::{CallerLeft, HttpFormat, HttpRequest};
 use calls::{Calls, Part, Parts};
 
-/// Read buffer to begin with; it grows with the message, within the protocol's bounds.
-const READ_BYTES: usize = 64 * 1024;
+/// Read buffer to begin with; it grows with the message, within the protocol's bounds. Every idle instance keeps one.
+const READ_BYTES: usize = 8 * 1024;
 /// Events up to this size travel in the same buffer as their header.
 const JOINED_BYTES_MAX: usize = 16 * 1024;
 
