@@ -32,10 +32,14 @@ pub(crate) struct Args {
     /// Instances
     #[arg(long, default_value_t = 500)]
     count: usize,
-    /// Seconds that the calls are held: all instances must have started by then
-    #[arg(long, default_value_t = 90)]
-    hold_seconds: u64,
+    /// Seconds that the calls are held, by when all instances must have started; by default what starting one after the
+    /// other would take, and 10 s
+    #[arg(long)]
+    hold_seconds: Option<u64>,
 }
+
+/// Beside the starts themselves.
+const HOLD_MIN: Duration = Duration::from_secs(10);
 
 /// What one runtime came to.
 struct Crowd {
@@ -77,12 +81,20 @@ async fn crowd(
     // What stays once a function has run (unpacked code, a zygote) is no part of an instance.
     call(&client, runtime, 0).await?;
     renew(&client, runtime).await?;
+    let begin = clock.monotonic();
+    call(&client, runtime, 0).await?;
+    let one = clock.monotonic() - begin;
+    renew(&client, runtime).await?;
+    let hold = match args.hold_seconds {
+        Some(seconds) => Duration::from_secs(seconds),
+        None => HOLD_MIN + one * u32::try_from(args.count)?,
+    };
     let before = Belongings::of(node);
     seen.look(node);
     let used = Used::by(node, seen);
 
     let begin = clock.monotonic();
-    let until = clock.now().plus(Duration::from_secs(args.hold_seconds)).as_millis();
+    let until = clock.now().plus(hold).as_millis();
     let mut calls = JoinSet::new();
     for _ in 0..args.count {
         let client = node.client()?;

@@ -5,6 +5,7 @@
 mod client;
 mod commands;
 mod containment;
+mod descriptors;
 mod logging;
 mod node;
 mod output;

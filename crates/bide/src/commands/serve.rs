@@ -2,6 +2,7 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::descriptors;
 use crate::logging;
 use crate::node::Node;
 use crate::output;
@@ -17,6 +18,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let settings = Settings::resolve(args.flags.clone())?;
     logging::start(settings.log_format, &settings.log_filter)?;
+    descriptors::raise_limit();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let mut node = Node::start(settings).await?;
         output::note(&format!(
