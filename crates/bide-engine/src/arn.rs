@@ -1,9 +1,22 @@
-//! Resource names of functions (`acs:fc:{region}:{account}:services/{service}[.{qualifier}]/functions/{function}`) and of
-//! layer versions (`acs:fc:{region}:{account}:layers/{layer}/versions/{version}`).
+//! Resource names of destinations and of layer versions, as callers write them.
 //!
-//! Owns their text form (FC "Result callback", "Layer"). An empty region or account means the caller's own.
+//! Owns their text form (FC "Result callback", "Layer"; fc-api 5). Functions are
+//! `acs:fc:{region}:{account}:services/{service}[.{qualifier}]/functions/{function}`, layer versions
+//! `acs:fc:{region}:{account}:layers/{layer}/versions/{version}`; queues, topics and event buses are in [`resource`]. An
+//! empty region or account means the caller's own.
+
+pub mod resource;
 
 use bide_types::{AccountId, FunctionName, LayerName, NameError, Qualifier, ServiceName};
+
+pub use resource::{ResourceArn, ResourceKind};
+
+/// What a result can be sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DestinationArn {
+    Function(FunctionArn),
+    Resource(ResourceArn),
+}
 
 /// A function as a destination names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,32 +30,66 @@ pub struct FunctionArn {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArnError {
     #[error(
-        "destination '{0}' is not supported: only functions are, as \
-         acs:fc:{{region}}:{{account}}:services/{{service}}.{{qualifier}}/functions/{{function}}"
+        "destination '{0}' is not supported; it must be \
+         acs:fc:{{region}}:{{account}}:services/{{service}}.{{qualifier}}/functions/{{function}}, \
+         acs:mns:{{region}}:{{account}}:/queues/{{queue}}/messages, \
+         acs:mns:{{region}}:{{account}}:/topics/{{topic}}/messages, \
+         acs:eventbridge:{{region}}:{{account}}:eventbus/{{bus}} or \
+         acs:mq:{{region}}:{{account}}:/instances/{{instance}}/topics/{{topic}}"
     )]
     Unsupported(String),
     #[error(transparent)]
     Name(#[from] NameError),
 }
 
+impl DestinationArn {
+    /// The account that it names; `None` is the caller's own.
+    pub fn account(&self) -> Option<&AccountId> {
+        match self {
+            Self::Function(function) => function.account.as_ref(),
+            Self::Resource(resource) => resource.account.as_ref(),
+        }
+    }
+}
+
 /// # Errors
-/// [`ArnError`] when the text names no function of this form.
-pub fn parse(text: &str) -> Result<FunctionArn, ArnError> {
+/// [`ArnError`] when the text names nothing that a result can be sent to.
+pub fn parse(text: &str) -> Result<DestinationArn, ArnError> {
     let unsupported =
         || ArnError::Unsupported(text.chars().take(bide_types::limits::DESTINATION_CHARS_MAX).collect());
     let parts: Vec<&str> = text.splitn(5, ':').collect();
-    let &["acs", "fc", _region, account, resource] = parts.as_slice() else { return Err(unsupported()) };
-    let (service, function) = resource
-        .strip_prefix("services/")
-        .and_then(|rest| rest.split_once("/functions/"))
-        .ok_or_else(unsupported)?;
+    let &["acs", product, region, account, name] = parts.as_slice() else { return Err(unsupported()) };
+    let account = if account.is_empty() { None } else { Some(AccountId::new(account)?) };
+    if product == "fc" {
+        return function(account, name).ok_or_else(unsupported)?.map(DestinationArn::Function);
+    }
+    let (kind, instance, name) = resource::parse(product, name).ok_or_else(unsupported)?;
+    let resource = ResourceArn {
+        kind,
+        region: region.to_owned(),
+        account,
+        instance: instance.map(str::to_owned),
+        name: name.to_owned(),
+    };
+    if !resource.is_valid() {
+        return Err(unsupported());
+    }
+    Ok(DestinationArn::Resource(resource))
+}
+
+/// The function that `resource` names; `None` if it has not the form of one.
+fn function(account: Option<AccountId>, resource: &str) -> Option<Result<FunctionArn, ArnError>> {
+    let (service, function) = resource.strip_prefix("services/")?.split_once("/functions/")?;
     let (service, qualifier) = service.split_once('.').unwrap_or((service, ""));
-    Ok(FunctionArn {
-        account: if account.is_empty() { None } else { Some(AccountId::new(account)?) },
-        service: ServiceName::new(service)?,
-        qualifier: if qualifier.is_empty() { Qualifier::latest() } else { Qualifier::new(qualifier)? },
-        function: FunctionName::new(function)?,
-    })
+    let named = || {
+        Ok(FunctionArn {
+            account,
+            service: ServiceName::new(service)?,
+            qualifier: if qualifier.is_empty() { Qualifier::latest() } else { Qualifier::new(qualifier)? },
+            function: FunctionName::new(function)?,
+        })
+    };
+    Some(named())
 }
 
 /// The resource name of a function and qualifier.

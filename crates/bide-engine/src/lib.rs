@@ -14,9 +14,9 @@ mod background;
 mod batcher;
 mod catalog;
 mod deliver;
+mod destinations;
 mod dispatch;
 mod error;
-
 mod http_payload;
 mod invoke;
 mod invoke_http;
@@ -40,6 +40,9 @@ pub use bide_runtime::{
 };
 pub use bide_store::{SortOrder, Store, TaskPage, TaskQuery, TaskView};
 pub use catalog::{Listing, NewLayerVersion, PublishedLayer, Target, Versioned, subdomain};
+pub use destinations::{
+    BoxFuture, Destinations, Mapping, Message, NoDestinations, NotDelivered, Target as DestinationTarget,
+};
 pub use error::Error;
 pub use invoke::{Accepted, AsyncCall, SyncCall};
 pub use invoke_http::{BrokenOff, HttpAnswer, HttpCall, HttpResponse};

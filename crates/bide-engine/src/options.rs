@@ -43,8 +43,18 @@ pub(crate) const MAINTENANCE_PERIOD: Duration = Duration::from_secs(60);
 pub(crate) const MAINTENANCE_BATCH: usize = 512;
 /// Destination records taken up at once, each with its event, its return value and the text made of both.
 pub(crate) const DELIVERIES_AT_ONCE: usize = 16;
-/// Attempts to deliver a destination record before it is given up.
-pub(crate) const DELIVERY_ATTEMPTS_MAX: u32 = 10;
+/// Destination records that are taken up from the outbox in one look.
+pub(crate) const OUTBOX_PAGE: usize = 256;
+/// Records that wait in memory for one target; more of them are put off by [`LANE_PUT_OFF`].
+pub(crate) const LANE_WAITING_MAX: usize = 1024;
+pub(crate) const LANE_PUT_OFF: Duration = Duration::from_secs(15);
+/// Failures in a row after which a target is left alone.
+pub(crate) const LANE_FAILURES_MAX: u32 = 5;
+/// How long it is left alone at first; doubles up to [`LANE_WAIT_MAX`].
+pub(crate) const LANE_WAIT_FIRST: Duration = Duration::from_secs(1);
+pub(crate) const LANE_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Attempts to deliver a destination record before it is given up, about an hour after the first.
+pub(crate) const DELIVERY_ATTEMPTS_MAX: u32 = 20;
 /// First wait after a failed delivery; doubles up to [`DELIVERY_WAIT_MAX`].
 pub(crate) const DELIVERY_WAIT_FIRST: Duration = Duration::from_secs(1);
 pub(crate) const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(300);
@@ -64,4 +74,5 @@ pub(crate) const STORE_RETRY_WAIT: Duration = Duration::from_secs(1);
 const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX < UNSTORED_BYTES_MAX);
 const _: () = assert!(DELIVERIES_AT_ONCE * DESTINATION_RECORD_BYTES_MAX <= UNSTORED_BYTES_MAX);
 const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX + RETURN_PAYLOAD_BYTES_MAX < DESTINATION_RECORD_BYTES_MAX / 2);
+const _: () = assert!(LANE_WAIT_MAX.as_secs() <= DELIVERY_WAIT_MAX.as_secs());
 const _: () = assert!(DELIVERY_WAIT_MAX.as_secs() * (DELIVERY_ATTEMPTS_MAX as u64) < RETIRED_KEPT.as_secs());

@@ -167,7 +167,8 @@ impl Engine {
         change: impl FnOnce(&mut AsyncInvokeConfig) + Send,
     ) -> Result<Versioned<AsyncInvokeConfig>, Error> {
         self.check_open()?;
-        self.shared.catalog.put_async_config(target, self.now(), change).await
+        let destinations = self.shared.destinations.as_ref();
+        self.shared.catalog.put_async_config(target, destinations, self.now(), change).await
     }
 
     /// # Errors

@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::background::{Background, Broken};
 use crate::batcher::Batcher;
 use crate::catalog::{Catalog, LoadError};
+use crate::destinations::Destinations;
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
 use crate::options::{Options, UNSTORED_BYTES_MAX};
@@ -30,6 +31,7 @@ pub struct Dependencies {
     pub executor: Arc<dyn Executor>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+    pub destinations: Arc<dyn Destinations>,
     /// Of this start; never used by another.
     pub holder: LeaseHolder,
 }
@@ -56,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) executor: Arc<dyn Executor>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) destinations: Arc<dyn Destinations>,
     pub(crate) holder: LeaseHolder,
     pub(crate) options: Options,
     pub(crate) batcher: Batcher,
@@ -91,7 +94,7 @@ impl Engine {
     /// # Errors
     /// [`StartError`] when the store cannot be read or written.
     pub async fn start(dependencies: Dependencies, options: Options) -> Result<Self, StartError> {
-        let Dependencies { store, executor, clock, entropy, holder } = dependencies;
+        let Dependencies { store, executor, clock, entropy, destinations, holder } = dependencies;
         let (signals, running) = (Arc::new(Signals::default()), Arc::new(Running::default()));
         let (batcher, batcher_task) =
             Batcher::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&signals), Arc::clone(&running));
@@ -103,6 +106,7 @@ impl Engine {
             executor,
             clock,
             entropy,
+            destinations,
             holder,
             options,
             batcher,

@@ -127,12 +127,8 @@ impl State {
                 self.add_delivery(delivery, after);
                 Ok(())
             }
-            Outbox::RetryAt(due) => {
-                let stored = self.delivery(id)?;
-                self.remove_delivery(id)?;
-                self.put_delivery(id, &StoredDelivery { attempts: stored.attempts + 1, due, ..stored });
-                Ok(())
-            }
+            Outbox::RetryAt(due) => self.put_off(id, due, 1),
+            Outbox::PutOff(due) => self.put_off(id, due, 0),
             Outbox::Remove => self.remove_delivery(id),
         }
     }
@@ -142,6 +138,13 @@ impl State {
         let due =
             settled.and_then(Invocation::settlement).map_or(Timestamp::ZERO, |settlement| settlement.at);
         self.put_delivery(delivery.invocation, &StoredDelivery { delivery, attempts: 0, due });
+    }
+
+    fn put_off(&mut self, id: InvocationId, due: Timestamp, attempts: u32) -> Result<(), StoreError> {
+        let stored = self.delivery(id)?;
+        self.remove_delivery(id)?;
+        self.put_delivery(id, &StoredDelivery { attempts: stored.attempts + attempts, due, ..stored });
+        Ok(())
     }
 
     fn put_delivery(&mut self, id: InvocationId, stored: &StoredDelivery) {

@@ -9,10 +9,10 @@ use std::thread::JoinHandle;
 
 use bide_core::{LeaseHolder, Ledger};
 use bide_store::{
-    Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DueDeliveries, Health, LeaseRef, Stats, Store,
-    StoreError, TaskPage, TaskQuery, TaskView,
+    Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DueDeliveries, Health, LeaseRef,
+    PendingDelivery, Stats, Store, StoreError, TaskPage, TaskQuery, TaskView,
 };
-use bide_types::{FunctionId, TaskId, Timestamp};
+use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
 use bytes::Bytes;
 use fjall::PersistMode;
 use tokio::sync::{mpsc, oneshot};
@@ -212,6 +212,10 @@ impl Store for LocalStore {
                 Some(first) => reads::due_deliveries(tables, first, now, max),
             }
         }))
+    }
+
+    fn delivery(&self, id: InvocationId) -> BoxFuture<'_, Result<Option<PendingDelivery>, StoreError>> {
+        Box::pin(self.scan(move |_, tables| reads::delivery(tables, id)))
     }
 
     fn task(

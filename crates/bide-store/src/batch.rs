@@ -186,7 +186,10 @@ pub struct SettleDelivery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryOutcome {
     Delivered,
+    /// It failed and is tried again then.
     RetryAt(Timestamp),
+    /// It was not tried, so this does not count as an attempt.
+    PutOff(Timestamp),
     GaveUp,
 }
 

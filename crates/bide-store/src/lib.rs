@@ -23,4 +23,4 @@ pub use batch::{
 };
 pub use control::{ControlChange, ControlConflict, ControlKey, ControlObject, ControlWrite, Expected};
 pub use query::{SortOrder, TaskPage, TaskQuery, TaskView};
-pub use store::{BoxFuture, DueDeliveries, Health, LeaseRef, Stats, Store, StoreError};
+pub use store::{BoxFuture, DueDeliveries, Health, LeaseRef, OutboxPosition, Stats, Store, StoreError};

@@ -117,11 +117,8 @@ impl Data {
                 let due = delivery_due(change.after.as_ref());
                 self.deliveries.insert(id, (delivery, 0, due));
             }
-            Outbox::RetryAt(at) => {
-                let entry = self.deliveries.get_mut(&id).expect("a delivery that is pending is stored");
-                entry.1 += 1;
-                entry.2 = at;
-            }
+            Outbox::RetryAt(at) => self.put_off(id, at, 1),
+            Outbox::PutOff(at) => self.put_off(id, at, 0),
             Outbox::Remove => {
                 self.deliveries.remove(&id);
             }
@@ -135,6 +132,12 @@ impl Data {
         let payload = change.payload.or(old_payload).unwrap_or_default();
         let record = Record { invocation: after, payload, result: change.result.or(old_result) };
         self.records.insert(id, record);
+    }
+
+    fn put_off(&mut self, id: InvocationId, at: Timestamp, attempts: u32) {
+        let entry = self.deliveries.get_mut(&id).expect("a delivery that is pending is stored");
+        entry.1 += attempts;
+        entry.2 = at;
     }
 
     fn view(&self, record: &Record, with_result: bool) -> TaskView {
@@ -173,23 +176,21 @@ impl Data {
     fn due_deliveries(&self, now: Timestamp, max: usize) -> DueDeliveries {
         let mut order: Vec<_> = self.deliveries.iter().map(|(id, entry)| (entry.2, *id)).collect();
         order.sort_unstable();
-        let due: Vec<_> = order.iter().take_while(|(at, _)| *at <= now).take(max).collect();
+        let due: Vec<_> = order.iter().take_while(|(at, _)| *at <= now).take(max).copied().collect();
         let next = order.get(due.len()).map(|(at, _)| *at);
-        let pending = due
-            .into_iter()
-            .map(|(at, id)| {
-                let (delivery, attempts, _) = &self.deliveries[id];
-                let record = &self.records[id];
-                PendingDelivery {
-                    delivery: delivery.clone(),
-                    attempts: *attempts,
-                    due: *at,
-                    payload: record.payload.clone(),
-                    result: record.result.clone().unwrap_or_default(),
-                }
-            })
-            .collect();
-        (pending, next)
+        (due, next)
+    }
+
+    fn delivery(&self, id: InvocationId) -> Option<PendingDelivery> {
+        let (delivery, attempts, due) = self.deliveries.get(&id)?;
+        let record = &self.records[&id];
+        Some(PendingDelivery {
+            delivery: delivery.clone(),
+            attempts: *attempts,
+            due: *due,
+            payload: record.payload.clone(),
+            result: record.result.clone().unwrap_or_default(),
+        })
     }
 }
 
@@ -305,6 +306,10 @@ impl Store for MemoryStore {
 
     fn due_deliveries(&self, now: Timestamp, max: usize) -> BoxFuture<'_, Result<DueDeliveries, StoreError>> {
         Box::pin(async move { Ok(self.data()?.due_deliveries(now, max)) })
+    }
+
+    fn delivery(&self, id: InvocationId) -> BoxFuture<'_, Result<Option<PendingDelivery>, StoreError>> {
+        Box::pin(async move { Ok(self.data()?.delivery(id)) })
     }
 
     fn task(

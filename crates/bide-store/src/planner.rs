@@ -87,6 +87,8 @@ pub enum Outbox {
     Keep,
     Add(Delivery),
     RetryAt(Timestamp),
+    /// As `RetryAt`, but without an attempt.
+    PutOff(Timestamp),
     Remove,
 }
 
@@ -210,6 +212,7 @@ impl Planner<'_> {
         }
         let outbox = match settle.outcome {
             DeliveryOutcome::RetryAt(due) => Outbox::RetryAt(due),
+            DeliveryOutcome::PutOff(due) => Outbox::PutOff(due),
             DeliveryOutcome::Delivered => {
                 invocation.destination = DestinationStatus::Delivered;
                 Outbox::Remove

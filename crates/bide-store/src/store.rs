@@ -32,8 +32,11 @@ pub enum StoreError {
     Closed,
 }
 
-/// Destination records, and when the next one after them is due.
-pub type DueDeliveries = (Vec<PendingDelivery>, Option<Timestamp>);
+/// Places in the outbox, and when the next one after them is due.
+pub type DueDeliveries = (Vec<OutboxPosition>, Option<Timestamp>);
+
+/// A place in the outbox: by due time, then by the invocation that settled.
+pub type OutboxPosition = (Timestamp, InvocationId);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -94,9 +97,15 @@ pub trait Store: Send + Sync + 'static {
         max: usize,
     ) -> BoxFuture<'_, Result<Vec<LeaseRef>, StoreError>>;
 
-    /// Destination records due at `now`, in the order of due time and invocation, at most `max`; and when the next one
-    /// after those is due.
+    /// Where destination records due at `now` are, in the order of due time and invocation, at most `max`; and when the
+    /// next one after those is due. Cheap, so that it can be asked for again and again while some of them are under way.
     fn due_deliveries(&self, now: Timestamp, max: usize) -> BoxFuture<'_, Result<DueDeliveries, StoreError>>;
+
+    /// The destination record of an invocation, while it waits to be delivered.
+    fn delivery(
+        &self,
+        invocation: InvocationId,
+    ) -> BoxFuture<'_, Result<Option<PendingDelivery>, StoreError>>;
 
     /// The task of this id, with its event and result.
     fn task(&self, function: FunctionId, task: TaskId)

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bide_api::auth::Credential;
 use bide_api::{ApiState, PublicAddress};
+use bide_destinations::Targets;
 use bide_engine::{Dependencies, Engine, Options};
 use bide_env::{Clock, SystemClock, SystemEntropy};
 use bide_runtime::{BoxFuture, CodeSource, PoolOptions, Pools};
@@ -49,12 +50,14 @@ impl Node {
         let credential = credentials.first().context("no credentials")?.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let pools = start_pools(&settings, Arc::clone(&clock), Arc::clone(&store)).await?;
+        let destinations = Targets::new(settings.destinations.clone(), &clock)?;
         let dependencies = Dependencies {
             holder: store.holder(),
             store,
             executor: Arc::new(pools),
             clock: Arc::clone(&clock),
             entropy: Arc::new(SystemEntropy),
+            destinations: Arc::new(destinations),
         };
         let engine = Engine::start(dependencies, engine_options(&settings)).await?;
         let state = ApiState::new(

@@ -79,6 +79,7 @@ impl Edge {
             executor: Arc::new(executor.clone()),
             clock: Arc::new(clock.clone()),
             entropy: entropy.clone(),
+            destinations: Arc::new(bide_engine::NoDestinations),
             holder: LeaseHolder(1),
         };
         let engine = Engine::start(dependencies, Options::default()).await.expect("started");

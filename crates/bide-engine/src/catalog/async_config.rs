@@ -8,7 +8,8 @@ use bide_types::resource::AsyncInvokeConfig;
 
 use super::stored::{config_key_of, encode};
 use super::{Catalog, Target, Versioned, removal};
-use crate::arn;
+use crate::arn::{self, DestinationArn};
+use crate::destinations::Destinations;
 use crate::error::Error;
 
 impl Catalog {
@@ -16,6 +17,7 @@ impl Catalog {
     pub(crate) async fn put_async_config(
         &self,
         target: &Target,
+        destinations: &dyn Destinations,
         now: Timestamp,
         change: impl FnOnce(&mut AsyncInvokeConfig) + Send,
     ) -> Result<Versioned<AsyncInvokeConfig>, Error> {
@@ -25,8 +27,10 @@ impl Catalog {
         let mut config = current.map_or_else(|| empty(&target, now), |config| config.value.as_ref().clone());
         change(&mut config);
         config.modified_at = now;
-        check_destination(&target, config.on_success.as_deref())?;
-        check_destination(&target, config.on_failure.as_deref())?;
+        let said = [config.on_success.as_deref(), config.on_failure.as_deref()];
+        for destination in said.into_iter().flatten().filter(|said| !is_kept(current, said)) {
+            self.check_destination(&target, destinations, destination)?;
+        }
         let write = ControlWrite {
             key: config_key_of(&config),
             expected: current.map_or(Expected::Absent, |config| Expected::Revision(config.revision)),
@@ -50,21 +54,48 @@ impl Catalog {
         })
         .await
     }
+
+    /// A destination must be of the same account, and another function or a resource that something stands for
+    /// (fc-behaviour 12). Whether a function exists is seen when a record is delivered: it may be created later.
+    fn check_destination(
+        &self,
+        target: &Target,
+        destinations: &dyn Destinations,
+        destination: &str,
+    ) -> Result<(), Error> {
+        let function = target.function();
+        let arn = arn::parse(destination).map_err(|error| Error::InvalidArgument(error.to_string()))?;
+        if arn.account().is_some_and(|account| *account != function.account) {
+            return Err(Error::InvalidArgument(format!("destination '{destination}' is of another account")));
+        }
+        match arn {
+            DestinationArn::Function(arn)
+                if arn.service == function.service && arn.function == function.name =>
+            {
+                Err(Error::InvalidArgument("a function cannot be its own destination".to_owned()))
+            }
+            DestinationArn::Function(_) => Ok(()),
+            DestinationArn::Resource(resource) => {
+                let name = resource.in_full(&self.region, &function.account);
+                destinations.find(&name).map(|_| ()).ok_or_else(|| Error::InvalidArgument(unmapped(&name)))
+            }
+        }
+    }
 }
 
-/// A destination must be a function of the same account, and another one (fc-behaviour 12). Whether it exists is seen
-/// when a record is delivered: it may be created later.
-fn check_destination(target: &Target, destination: Option<&str>) -> Result<(), Error> {
-    let Some(destination) = destination else { return Ok(()) };
-    let function = target.function();
-    let arn = arn::parse(destination).map_err(|error| Error::InvalidArgument(error.to_string()))?;
-    if arn.account.is_some_and(|account| account != function.account) {
-        return Err(Error::InvalidArgument(format!("destination '{destination}' is of another account")));
-    }
-    if arn.service == function.service && arn.function == function.name {
-        return Err(Error::InvalidArgument("a function cannot be its own destination".to_owned()));
-    }
-    Ok(())
+fn unmapped(name: &str) -> String {
+    format!(
+        "nothing stands for destination '{name}': add a table [[destinations]] with arn = \"{name}\", or a pattern \
+         with '*', and a target to the settings file of the server, and start it again"
+    )
+}
+
+/// Whether a destination was in force before, so that it is not judged anew by a change of something else.
+fn is_kept(current: Option<&Versioned<AsyncInvokeConfig>>, destination: &str) -> bool {
+    current.is_some_and(|config| {
+        let kept = [&config.value.on_success, &config.value.on_failure];
+        kept.into_iter().flatten().any(|kept| kept == destination)
+    })
 }
 
 pub(crate) fn no_config(target: &Target) -> Error {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bide_core::LeaseHolder;
 use bide_engine::{
-    Accepted, AsyncCall, AttemptResult, Dependencies, Engine, Error, Options, Status, Store, TaskView,
+    Accepted, AsyncCall, AttemptResult, Dependencies, Destinations, Engine, Error, NoDestinations, Options,
+    Status, Store, TaskView,
 };
 use bide_engine::{FunctionErrorCause, FunctionErrorKind};
 use bide_env::{Clock, ManualClock, SequenceEntropy};
@@ -28,6 +29,7 @@ pub(crate) struct Fixture {
     pub(crate) executor: FakeExecutor,
     pub(crate) clock: ManualClock,
     pub(crate) account: AccountId,
+    destinations: Arc<dyn Destinations>,
 }
 
 /// The script that most tests use: the event says what happens.
@@ -60,10 +62,20 @@ impl Fixture {
 
     /// The same with other options, and the store to make trouble with.
     pub(crate) async fn with(slots: usize, options: Options) -> (Self, Troubled) {
+        Self::with_destinations(slots, options, Arc::new(NoDestinations)).await
+    }
+
+    /// The same with something that stands for queues and topics.
+    pub(crate) async fn with_destinations(
+        slots: usize,
+        options: Options,
+        destinations: Arc<dyn Destinations>,
+    ) -> (Self, Troubled) {
         let store = MemoryStore::default();
         let troubled = Troubled::new(store.clone());
         let seen = Arc::new(troubled.clone());
-        let fixture = Self::start(store, seen, ManualClock::at(START), slots, 1, options).await;
+        let clock = ManualClock::at(START);
+        let fixture = Self::start(store, seen, clock, slots, 1, options, destinations).await;
         fixture.engine.create_service(fixture.service("s")).await.expect("created");
         for name in ["f", "g"] {
             fixture.engine.create_function(fixture.function_named(name)).await.expect("created");
@@ -79,6 +91,7 @@ impl Fixture {
         slots: usize,
         holder: u64,
         options: Options,
+        destinations: Arc<dyn Destinations>,
     ) -> Self {
         let executor = FakeExecutor::new(slots, |_, request| match &request.http {
             Some(http) => crate::http::script(http, request),
@@ -89,17 +102,20 @@ impl Fixture {
             executor: Arc::new(executor.clone()),
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SequenceEntropy::default()),
+            destinations: Arc::clone(&destinations),
             holder: LeaseHolder(holder),
         };
         let engine = Engine::start(dependencies, options).await.expect("started");
-        Self { engine, store, executor, clock, account: AccountId::new("10001").expect("valid") }
+        let account = AccountId::new("10001").expect("valid");
+        Self { engine, store, executor, clock, account, destinations }
     }
 
     /// A second engine on the same store, as after a crash of the first, which is left as it is.
     pub(crate) async fn crash(self, holder: u64) -> Self {
         let store = self.store.reopen();
         let seen = Arc::new(store.clone());
-        Self::start(store, seen, self.clock.clone(), 4, holder, Options::default()).await
+        let (clock, options) = (self.clock.clone(), Options::default());
+        Self::start(store, seen, clock, 4, holder, options, self.destinations).await
     }
 
     pub(crate) fn service(&self, name: &str) -> Service {

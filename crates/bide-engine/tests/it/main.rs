@@ -8,4 +8,5 @@ mod fixture;
 mod http;
 mod lifecycle;
 mod stops;
+mod targets;
 mod troubled;

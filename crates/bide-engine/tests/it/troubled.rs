@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use bide_core::{Epoch, LeaseHolder, Ledger};
 use bide_store::memory::MemoryStore;
 use bide_store::{
-    Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DueDeliveries, Health, LeaseRef, Stats, Store,
-    StoreError, TaskPage, TaskQuery, TaskView,
+    Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DueDeliveries, Health, LeaseRef,
+    PendingDelivery, Stats, Store, StoreError, TaskPage, TaskQuery, TaskView,
 };
 use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
 use bytes::Bytes;
@@ -90,6 +90,10 @@ impl Store for Troubled {
 
     fn due_deliveries(&self, now: Timestamp, max: usize) -> BoxFuture<'_, Result<DueDeliveries, StoreError>> {
         self.store.due_deliveries(now, max)
+    }
+
+    fn delivery(&self, id: InvocationId) -> BoxFuture<'_, Result<Option<PendingDelivery>, StoreError>> {
+        self.store.delivery(id)
     }
 
     fn task(

@@ -1,4 +1,4 @@
-//! Destination records that are due.
+//! Destination records: which are due, and what one holds.
 //!
 //! Owns the read of the outbox from its first live entry on: before it lie only the tombstones of what was delivered.
 
@@ -10,11 +10,10 @@ use bide_types::{InvocationId, Timestamp};
 use fjall::Readable as _;
 
 use super::View;
-use crate::keys::codec::Undecodable;
 use crate::keys::{Space, deliveries, outbox};
 use crate::tables::{Tables, read_error};
 
-/// At most `max` records due at `now`, and when the next one after those is due. No entry lies before `first`, which
+/// Where at most `max` records are that are due at `now`, and when the next one after those is due. No entry lies before `first`, which
 /// must have been read before this snapshot is taken.
 pub(crate) fn due_deliveries(
     tables: &Tables,
@@ -26,31 +25,29 @@ pub(crate) fn due_deliveries(
     let start = outbox::key(first);
     let range =
         view.snapshot.range::<&[u8], _>(tables.space(Space::Outbox), (Included(&start[..]), Unbounded));
-    let mut pending = Vec::new();
+    let mut positions = Vec::new();
     for guard in range {
         let key = guard.key().map_err(|error| read_error(Space::Outbox, &error))?;
         let (due, id) = outbox::parse_key(&key).map_err(|error| error.at(Space::Outbox, &key))?;
-        if due > now || pending.len() == max {
-            return Ok((pending, Some(due)));
+        if due > now || positions.len() == max {
+            return Ok((positions, Some(due)));
         }
-        pending.push(view.delivery(id)?);
+        positions.push((due, id));
     }
-    Ok((pending, None))
+    Ok((positions, None))
 }
 
-impl View<'_> {
-    fn delivery(&self, id: InvocationId) -> Result<PendingDelivery, StoreError> {
-        let key = deliveries::key(id);
-        let stored =
-            self.decoded(Space::Deliveries, &key, |value| deliveries::decode(id, value))?.ok_or_else(
-                || Undecodable::new("the record of the outbox is missing").at(Space::Deliveries, &key),
-            )?;
-        Ok(PendingDelivery {
-            delivery: stored.delivery,
-            attempts: stored.attempts,
-            due: stored.due,
-            payload: self.payload(id)?,
-            result: self.result(id)?.unwrap_or_default(),
-        })
-    }
+/// The destination record of an invocation that waits to be delivered.
+pub(crate) fn delivery(tables: &Tables, id: InvocationId) -> Result<Option<PendingDelivery>, StoreError> {
+    let view = View::open(tables);
+    let key = deliveries::key(id);
+    let stored = view.decoded(Space::Deliveries, &key, |value| deliveries::decode(id, value))?;
+    let Some(stored) = stored else { return Ok(None) };
+    Ok(Some(PendingDelivery {
+        delivery: stored.delivery,
+        attempts: stored.attempts,
+        due: stored.due,
+        payload: view.payload(id)?,
+        result: view.result(id)?.unwrap_or_default(),
+    }))
 }

@@ -9,7 +9,7 @@ use bide_types::{InvocationId, Qualifier, RequestId};
 
 use super::Subject;
 use super::driver::{
-    Driver, FUNCTION, at, deferred, plain, succeed, task, with_destinations, with_qualifier,
+    Driver, FUNCTION, at, deferred, due_deliveries, plain, succeed, task, with_destinations, with_qualifier,
 };
 use crate::batch::{
     Batch, DeliveryOutcome, PendingDelivery, SettleDelivery, StopReply, Transition, TransitionReply,
@@ -109,7 +109,7 @@ pub async fn records_come_in_the_order_of_due_times(subject: impl Subject) {
     }
     let expected = [settled[1], settled[2], settled[3], settled[0]];
     let due = async |driver: &Driver<_>, now, max| {
-        let (deliveries, next) = driver.store().due_deliveries(at(now), max).await.expect("a read");
+        let (deliveries, next) = due_deliveries(driver.store(), at(now), max).await;
         (ids(&deliveries), next)
     };
     assert_eq!(due(&driver, 9, 10).await, (vec![], Some(at(10))));
@@ -139,6 +139,18 @@ pub async fn a_retry_puts_the_record_off_and_counts(subject: impl Subject) {
         (&deliveries[1].payload[..], &deliveries[1].result[..]),
         (&b"event of first"[..], &b"result"[..])
     );
+}
+
+pub async fn what_is_put_off_does_not_count_as_tried(subject: impl Subject) {
+    let driver = driver(subject);
+    let id = driver.settle(at(0), task("job")).await;
+    driver.deliver(at(1), id, DeliveryOutcome::RetryAt(at(5))).await;
+    driver.deliver(at(5), id, DeliveryOutcome::PutOff(at(50))).await;
+    let driver = driver.reopen().await;
+    let deliveries = driver.pending_deliveries().await;
+    assert_eq!((ids(&deliveries), deliveries[0].attempts, deliveries[0].due), (vec![id], 1, at(50)));
+    driver.deliver(at(50), id, DeliveryOutcome::Delivered).await;
+    assert!(driver.store().delivery(id).await.expect("a read").is_none(), "it waits no longer");
 }
 
 pub async fn the_end_of_a_delivery_is_on_the_task(subject: impl Subject) {

@@ -109,6 +109,7 @@ macro_rules! conformance {
                 without_a_target_no_record_is_made
                 records_come_in_the_order_of_due_times
                 a_retry_puts_the_record_off_and_counts
+                what_is_put_off_does_not_count_as_tried
                 the_end_of_a_delivery_is_on_the_task
                 two_outcomes_in_one_batch_are_taken_in_turn
                 a_record_is_not_settled_by_the_batch_that_adds_it

@@ -5,7 +5,7 @@ use std::fmt::{Debug, Write as _};
 use bide_core::{LeaseHolder, Status};
 use bide_types::{FunctionId, Qualifier, Timestamp};
 
-use super::driver::{HOLDER, all_tasks, at, every_page};
+use super::driver::{HOLDER, all_tasks, at, due_deliveries, every_page};
 use crate::query::{SortOrder, TaskQuery};
 use crate::store::Store;
 
@@ -66,7 +66,7 @@ pub(super) async fn reads(store: &dyn Store, now: Timestamp) -> Reads {
         reads.note(format!("leases that are not of {own:?}"), &leases);
     }
     for (now, max) in [(now, 2), (Timestamp::MAX, usize::MAX)] {
-        let deliveries = store.due_deliveries(now, max).await.expect("a read");
+        let deliveries = due_deliveries(store, now, max).await;
         reads.note(format!("{max} deliveries due at {now:?}"), &deliveries);
     }
     reads.note("controls", &store.controls().await.expect("a read"));

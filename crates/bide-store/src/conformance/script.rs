@@ -217,6 +217,7 @@ impl Script {
         let outcome = match self.dice.below(6) {
             0 => DeliveryOutcome::GaveUp,
             1 => DeliveryOutcome::Delivered,
+            2 => DeliveryOutcome::PutOff(self.now.plus(Duration::from_millis(self.dice.below(5000)))),
             _ => DeliveryOutcome::RetryAt(self.now.plus(Duration::from_millis(self.dice.below(5000)))),
         };
         Some(SettleDelivery { invocation, outcome })

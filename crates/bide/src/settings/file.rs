@@ -33,6 +33,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) shared_dirs: Vec<PathBuf>,
     #[serde(default)]
+    pub(super) destinations: Vec<bide_destinations::Entry>,
+    #[serde(default)]
     pub(super) credentials: Vec<CredentialEntry>,
 }
 

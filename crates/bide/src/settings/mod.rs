@@ -108,6 +108,7 @@ pub(crate) struct Settings {
     pub(crate) sandbox: SandboxMode,
     /// Absolute paths of directories that exist.
     pub(crate) shared_dirs: Vec<PathBuf>,
+    pub(crate) destinations: Vec<bide_destinations::Entry>,
     /// Empty means: use those kept in the data directory, made at the first start.
     pub(crate) credentials: Vec<Credential>,
 }
@@ -161,6 +162,7 @@ impl Settings {
             node: flags.node.or(file.node),
             sandbox: flags.sandbox.or(file.sandbox).unwrap_or_default(),
             shared_dirs,
+            destinations: file.destinations,
             credentials,
         })
     }

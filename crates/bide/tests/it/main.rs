@@ -11,6 +11,7 @@ mod contract;
 mod crash;
 mod curl;
 mod custom;
+mod destinations;
 mod escape;
 mod examples;
 mod faults;

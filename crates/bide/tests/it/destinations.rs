@@ -1,0 +1,207 @@
+//! Results reach targets of other systems, whatever stops in between.
+//!
+//! Owns the two stories that every kind of target has to tell: each way to end leaves its documented record, and nothing
+//! is lost when the target and the server go down while records are on their way. Targets are the real ones.
+
+mod http;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Api, Function, Journal, Launch, Server, directory, is_final, shared, until};
+
+/// Something that stands for queues and can be stopped.
+trait Receiver {
+    /// What the settings say about it, as the value of `target`.
+    fn target(&self) -> String;
+    /// Starts it, the first time or again with what it kept.
+    async fn start(&mut self);
+    /// Ends it without warning.
+    async fn stop(&mut self);
+    /// Every record that it has got so far, in no order; each maybe several times.
+    async fn records(&mut self) -> Vec<Value>;
+}
+
+/// A server that sends the ends of all functions to a receiver.
+struct Scene {
+    api: Api,
+    server: Server,
+    journal: Journal,
+    dir: TempDir,
+}
+
+const QUEUE: &str = "acs:mns:::/queues/results/messages";
+
+const WORKING: &str = "def handler(event, context):\n    return event.upper()\n";
+const FAILING: &str = "def handler(event, context):\n    raise ValueError('no ' + event.decode())\n";
+/// Runs until a file is there.
+const HOLDING: &str = "
+import os, time
+from journal import note
+
+def handler(event, context):
+    note(id=event.decode(), what='begin')
+    while not os.path.exists(os.environ['RELEASE']):
+        time.sleep(0.01)
+    return 'released'
+";
+
+impl Scene {
+    async fn start(receiver: &impl Receiver) -> Self {
+        let dir = directory();
+        let settings = format!(
+            "instances_per_function = 1\n[[destinations]]\narn = \"acs:mns:*:*:/queues/*/messages\"\ntarget = {}\n",
+            receiver.target()
+        );
+        std::fs::write(dir.path().join("bide.toml"), settings).expect("written");
+        let server = Self::launch(&dir).await;
+        let (api, journal) = (Api::of(&server), Journal::of_directory(dir.path()));
+        Self { api, server, journal, dir }
+    }
+
+    async fn launch(dir: &TempDir) -> Server {
+        Launch::new(&dir.path().join("data")).env("BIDE_CONFIG", dir.path().join("bide.toml")).ready().await
+    }
+
+    async fn start_again(&mut self) {
+        self.server = Self::launch(&self.dir).await;
+        self.api = Api::of(&self.server);
+    }
+
+    async fn deploy(&self, name: &str, function: Function) {
+        self.api.deploy(name, function).await;
+        let target = json!({ "destination": QUEUE });
+        let config = json!({
+            "maxAsyncRetryAttempts": 0,
+            "destinationConfig": { "onSuccess": target, "onFailure": target },
+        });
+        self.api.configure(name, config).await;
+    }
+
+    fn release(&self) -> PathBuf {
+        shared(self.dir.path()).join("release")
+    }
+}
+
+/// What a receiver has got, by the payload of the request.
+async fn by_payload(receiver: &mut impl Receiver) -> BTreeMap<String, Vec<Value>> {
+    let mut records: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for record in receiver.records().await {
+        let payload = record["requestPayload"].as_str().expect("a string").to_owned();
+        records.entry(payload).or_default().push(record);
+    }
+    records
+}
+
+/// The record that the cloud service documents (fc-behaviour 2.2).
+fn expected(
+    task: &Value,
+    function: &str,
+    payload: &str,
+    error: (&str, &str),
+    result: &str,
+    runs: u32,
+) -> Value {
+    let (condition, function_error) = error;
+    json!({
+        "timestamp": task["startedTime"],
+        "requestContext": {
+            "requestId": task["requestId"],
+            "functionArn": format!("acs:fc:local:123456789012:services/it.LATEST/functions/{function}"),
+            "condition": condition,
+            "approximateInvokeCount": runs,
+        },
+        "requestPayload": payload,
+        "responseContext": { "statusCode": 200, "functionError": function_error },
+        "responsePayload": result,
+    })
+}
+
+/// A success, a failure, a stop and an expiry each leave their record.
+async fn every_end_leaves_its_record(mut receiver: impl Receiver) {
+    receiver.start().await;
+    let scene = Scene::start(&receiver).await;
+    let release = scene.release();
+    scene.deploy("works", Function::python(WORKING)).await;
+    scene.deploy("fails", Function::python(FAILING)).await;
+    let holding = Function::python(HOLDING).journal(&scene.journal);
+    scene.deploy("holds", holding.env("RELEASE", &release.to_string_lossy())).await;
+    scene.api.configure("holds", json!({ "maxAsyncEventAgeInSeconds": 1 })).await;
+
+    scene.api.submit_task("works", "works", "order 1").await;
+    scene.api.submit_task("fails", "fails", "order 2").await;
+    scene.api.submit_task_in("works", "stops", 600, "order 3").await;
+    scene.api.stop_task("works", "stops").await;
+    scene.api.submit_task("holds", "holds", "order 4").await;
+    until("the function holds its only instance", async || {
+        (!scene.journal.of("order 4").is_empty()).then_some(())
+    })
+    .await;
+    scene.api.submit_task("holds", "expires", "order 5").await;
+    scene.api.task_when("holds", "expires", |status| status == "Expired").await;
+    std::fs::write(&release, "").expect("written");
+
+    let mut all = BTreeMap::new();
+    for (function, id) in
+        [("works", "works"), ("fails", "fails"), ("works", "stops"), ("holds", "holds"), ("holds", "expires")]
+    {
+        all.insert(id, scene.api.delivered(function, id).await);
+    }
+    let records = until("all records are there", async || {
+        let records = by_payload(&mut receiver).await;
+        (records.len() == all.len()).then_some(records)
+    })
+    .await;
+    let one = |payload: &str| {
+        let [record] = &records[payload][..] else { panic!("{records:#?}") };
+        record.clone()
+    };
+    assert_eq!(one("order 1"), expected(&all["works"], "works", "order 1", ("", ""), "ORDER 1", 1));
+    assert_eq!(one("order 4"), expected(&all["holds"], "holds", "order 4", ("", ""), "released", 1));
+    let stopped = ("InvocationStopped", "");
+    assert_eq!(one("order 3"), expected(&all["stops"], "works", "order 3", stopped, "", 0));
+    let expired = ("EventAgeExceeded", "");
+    assert_eq!(one("order 5"), expected(&all["expires"], "holds", "order 5", expired, "", 0));
+    let failed = one("order 2");
+    let error: Value = serde_json::from_str(failed["responsePayload"].as_str().expect("text")).expect("JSON");
+    assert_eq!((&error["errorMessage"], &error["errorType"]), (&json!("no order 2"), &json!("ValueError")));
+    let unhandled = ("UnhandledInvocationError", "UnhandledInvocationError");
+    let result = failed["responsePayload"].as_str().expect("text");
+    assert_eq!(failed, expected(&all["fails"], "fails", "order 2", unhandled, result, 1));
+    receiver.stop().await;
+}
+
+/// The target ends while records are on their way to it, the server is killed, and both come back.
+async fn nothing_is_lost_while_target_and_server_are_down(mut receiver: impl Receiver) {
+    const TASKS: usize = 12;
+    receiver.start().await;
+    let mut scene = Scene::start(&receiver).await;
+    scene.deploy("works", Function::python(WORKING)).await;
+    for number in 0..TASKS / 2 {
+        scene.api.submit_task("works", &format!("t-{number}"), format!("order {number}")).await;
+    }
+    scene.api.delivered("works", "t-0").await;
+    receiver.stop().await;
+    for number in TASKS / 2..TASKS {
+        scene.api.submit_task("works", &format!("t-{number}"), format!("order {number}")).await;
+    }
+    let last = format!("t-{}", TASKS - 1);
+    let task = scene.api.task_when("works", &last, is_final).await;
+    assert_eq!((&task["status"], &task["destinationStatus"]), (&json!("Succeeded"), &json!("Pending")));
+    scene.server.kill().await;
+    receiver.start().await;
+    scene.start_again().await;
+    for number in 0..TASKS {
+        scene.api.delivered("works", &format!("t-{number}")).await;
+    }
+    let records = by_payload(&mut receiver).await;
+    for number in 0..TASKS {
+        let got = &records[&format!("order {number}")];
+        assert!(got.iter().all(|record| record == &got[0]), "repetitions are alike: {got:#?}");
+    }
+    assert_eq!(records.len(), TASKS);
+    receiver.stop().await;
+}
