@@ -18,7 +18,7 @@ use bide_types::{AccountId, ErrorCode, Timestamp};
 pub use credentials::{Credential, Credentials, Secret};
 
 use crate::error::ApiError;
-use fc::{ItemOrder, Resource};
+use fc::{ItemOrder, PathForm, Resource};
 
 /// How far a request's time may be from ours, both ways (fc-api 2.1).
 const TIME_TOLERANCE: Duration = Duration::from_secs(15 * 60);
@@ -34,7 +34,8 @@ pub fn authenticate<'a>(
     request: &Parts,
     now: Timestamp,
 ) -> Result<&'a Credential, ApiError> {
-    signed(credentials, request, &[Resource::Api], now)
+    let resources = [PathForm::Decoded, PathForm::AsSent].map(Resource::Api);
+    signed(credentials, request, &resources, now)
 }
 
 /// The credential whose holder signed a call of a function over HTTP, in its headers or in its URL.

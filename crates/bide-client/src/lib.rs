@@ -93,7 +93,25 @@ impl Client {
         headers: &[(&'static str, String)],
         body: Bytes,
     ) -> Result<Answer, ClientError> {
-        let request = self.signed(method, target, headers, body)?;
+        self.send(self.signed(method, target, headers, body, None)?).await
+    }
+
+    /// Calls a function at a domain that leads to it (a subdomain or a custom domain), through the server's endpoint.
+    ///
+    /// # Errors
+    /// As [`Client::call`]; also what the function itself answers with a status other than 2xx.
+    pub async fn call_domain(
+        &self,
+        domain: &str,
+        method: Method,
+        target: &str,
+        headers: &[(&'static str, String)],
+        body: Bytes,
+    ) -> Result<Answer, ClientError> {
+        self.send(self.signed(method, target, headers, body, Some(domain))?).await
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
         let unreachable =
             |reason: String| ClientError::Unreachable { endpoint: self.endpoint.clone(), reason };
         let response = self.http.request(request).await.map_err(|error| {
@@ -130,25 +148,30 @@ impl Client {
         serde_json::from_slice(&answer.body).map_err(ClientError::Answer)
     }
 
+    /// `domain` is the one that leads to a function, if the call is not one of the API.
     fn signed(
         &self,
         method: Method,
         target: &str,
         headers: &[(&'static str, String)],
         body: Bytes,
+        domain: Option<&str>,
     ) -> Result<Request<Full<Bytes>>, ClientError> {
         let mut request = Request::builder()
             .method(method.clone())
             .uri(format!("{}{target}", self.endpoint))
             .body(Full::new(body))
             .map_err(|error| ClientError::Request(error.to_string()))?;
-        for (name, value) in headers {
+        let host = domain.map(|domain| ("host", domain));
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+        for (name, value) in headers.chain(host) {
             let value = HeaderValue::from_str(value)
                 .map_err(|_| ClientError::Request(format!("header {name} cannot be '{value}'")))?;
             request.headers_mut().insert(HeaderName::from_static(name), value);
         }
         request.headers_mut().insert(http::header::DATE, fc::date(self.clock.now()));
-        let authorization = fc::sign(&self.credential, &method, target, request.headers());
+        let sign = if domain.is_some() { fc::sign_http } else { fc::sign };
+        let authorization = sign(&self.credential, &method, target, request.headers());
         request.headers_mut().insert(http::header::AUTHORIZATION, authorization);
         Ok(request)
     }

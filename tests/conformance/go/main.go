@@ -13,6 +13,8 @@ func main() {
 	runTasks(client)
 	listTasks(client)
 	refuseAll(client)
+	webAll(client)
+	scaleAll(client)
 	removeConfig(client)
 	removeAll(client)
 }

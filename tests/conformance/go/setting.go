@@ -36,9 +36,14 @@ func packageZip() []byte {
 
 // zipOf is a zip file with index.py of this content.
 func zipOf(content string) []byte {
+	return zipWith("index.py", content)
+}
+
+// zipWith is a zip file with one file.
+func zipWith(name, content string) []byte {
 	var out bytes.Buffer
 	archive := zip.NewWriter(&out)
-	must(must(archive.Create("index.py")).Write([]byte(content)))
+	must(must(archive.Create(name)).Write([]byte(content)))
 	must(struct{}{}, archive.Close())
 	return out.Bytes()
 }

@@ -8,7 +8,9 @@ const config = require('./config');
 const invoke = require('./invoke');
 const listing = require('./listing');
 const refusals = require('./refusals');
+const scaling = require('./scaling');
 const tasks = require('./tasks');
+const web = require('./web');
 const { newClient } = require('./setting');
 
 async function main() {
@@ -21,6 +23,8 @@ async function main() {
   await tasks.run(client);
   await listing.run(client);
   await refusals.run(client);
+  await web.run(client);
+  await scaling.run(client);
   await config.remove(client);
   await catalog.remove(client);
 }

@@ -13,7 +13,7 @@ const { BIDE_ENDPOINT, BIDE_ACCOUNT_ID, BIDE_ACCESS_KEY_ID, BIDE_ACCESS_KEY_SECR
 const SERVICE = 'conformance-node';
 const FUNCTION = 'worker';
 const SINK = 'sink';
-const CODE = path.join(__dirname, '..', 'functions', 'node', 'index.js');
+const CODE = path.join(__dirname, '..', 'functions', 'node');
 
 const FINAL = ['Succeeded', 'Failed', 'Stopped', 'Expired', 'Invalid'];
 
@@ -23,7 +23,7 @@ function newClient(accessKeyID = BIDE_ACCESS_KEY_ID, accessKeySecret = BIDE_ACCE
 }
 
 function packageBase64() {
-  return zip({ 'index.js': fs.readFileSync(CODE) }).toString('base64');
+  return zip({ 'index.js': fs.readFileSync(path.join(CODE, 'index.js')) }).toString('base64');
 }
 
 class Tasks {
@@ -56,4 +56,6 @@ class Tasks {
   }
 }
 
-module.exports = { BIDE_ACCOUNT_ID, FINAL, FUNCTION, SERVICE, SINK, Tasks, newClient, packageBase64 };
+module.exports = {
+  BIDE_ACCOUNT_ID, BIDE_ENDPOINT, CODE, FINAL, FUNCTION, SERVICE, SINK, Tasks, newClient, packageBase64,
+};

@@ -11,8 +11,10 @@ import config
 import invoke
 import listing
 import refusals
+import scaling
 import setting
 import tasks
+import web
 
 
 def main():
@@ -26,6 +28,8 @@ def main():
     tasks.run(client)
     listing.run(client)
     refusals.run(client)
+    web.run(client)
+    scaling.run(client)
     config.delete(client)
     tasks.without_task_mode(client)
     catalog.delete(client)

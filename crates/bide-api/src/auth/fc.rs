@@ -30,9 +30,17 @@ const HTTP_TRIGGER_PATH: &str = "/2016-08-15/proxy/";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
     /// A call of the API: the path (fc-api 2.1).
-    Api,
+    Api(PathForm),
     /// A call of a function over HTTP: the path and the query (fc-api 2.2).
     Http(ItemOrder),
+}
+
+/// How a path was signed. It matters only for resource names in a path, since no other part of one is ever escaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PathForm {
+    Decoded,
+    /// Escaped, as the Go and Node clients sign the path of a layer's resource name.
+    AsSent,
 }
 
 /// In which order the items of a query were signed.
@@ -48,7 +56,7 @@ pub(super) enum ItemOrder {
 /// call.
 pub fn sign(credential: &Credential, method: &Method, target: &str, headers: &HeaderMap) -> HeaderValue {
     let http = target.starts_with(HTTP_TRIGGER_PATH);
-    let resource = if http { Resource::Http(ItemOrder::Sorted) } else { Resource::Api };
+    let resource = if http { Resource::Http(ItemOrder::Sorted) } else { Resource::Api(PathForm::Decoded) };
     authorization(credential, method, target, headers, resource)
 }
 
@@ -143,7 +151,10 @@ fn string_to_sign(
     let date = signed_date(headers).map_or(b"".as_slice(), HeaderValue::as_bytes);
     head_to_sign(method, headers, date, sink);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    sink(&Cow::from(percent_decode_str(path)));
+    match resource {
+        Resource::Api(PathForm::AsSent) => sink(path.as_bytes()),
+        Resource::Api(PathForm::Decoded) | Resource::Http(_) => sink(&Cow::from(percent_decode_str(path))),
+    }
     if let Resource::Http(order) = resource {
         sink(b"\n");
         let mut items = decoded_items(query);

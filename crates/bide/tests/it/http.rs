@@ -1,5 +1,7 @@
 //! Functions over HTTP, with real runtimes: by path, by subdomain and by custom domain, now and later.
 
+use bytes::Bytes;
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Function, World, bide, exchange};
@@ -101,4 +103,35 @@ async fn a_function_is_deployed_with_an_address() {
     }
     let head = "GET /2016-08-15/proxy/shop/web/ HTTP/1.1\r\nhost: x";
     assert_eq!(exchange(&world.server, head, b"").await.status, 201);
+}
+
+#[tokio::test]
+async fn a_signed_call_reaches_a_function_at_each_address_and_an_unsigned_one_none() {
+    let world = World::start_with(SETTINGS).await;
+    world.api.deploy("web", Function::python(WSGI)).await;
+    let trigger = world.api.open("web", json!({ "authType": "function", "methods": ["POST"] })).await;
+    world.api.route("www.example.com", "web").await;
+    let (client, subdomain) = (world.api.client(), trigger["domainName"].as_str().unwrap());
+    let own = [("x-own", "yes".to_owned())];
+    for (domain, path) in
+        [(None, "/2016-08-15/proxy/it/web/a"), (Some(subdomain), "/a"), (Some("www.example.com"), "/a")]
+    {
+        let (target, body) = (format!("{path}?x=1&b=%20"), Bytes::from_static(b"hello"));
+        let answer = match domain {
+            None => client.call(Method::POST, &target, &own, body).await,
+            Some(domain) => client.call_domain(domain, Method::POST, &target, &own, body).await,
+        };
+        let answer = answer.unwrap_or_else(|error| panic!("{domain:?}: {error}"));
+        let seen: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(
+            (answer.status, &seen["path"], &seen["own"]),
+            (201, &json!("/a"), &json!("yes")),
+            "{domain:?}"
+        );
+
+        let head = format!("POST {target} HTTP/1.1\r\nhost: {}", domain.unwrap_or("localhost"));
+        let reply = exchange(&world.server, &head, b"hello").await;
+        let code = reply.json()["ErrorCode"].clone();
+        assert_eq!((reply.status, code), (400, json!("MissingRequiredHeader")), "{domain:?}");
+    }
 }

@@ -104,7 +104,7 @@ fn every_published_vector_is_reproduced() {
         let headers = header_map(&vector.headers);
         let mut text = Vec::new();
         let http = Resource::Http(ItemOrder::Sorted);
-        let resource = if vector.query.is_some() { http } else { Resource::Api };
+        let resource = if vector.query.is_some() { http } else { Resource::Api(PathForm::Decoded) };
         string_to_sign(&method, &target, &headers, resource, &mut |bytes| text.extend_from_slice(bytes));
         assert_eq!(String::from_utf8_lossy(&text), vector.string_to_sign, "{}", vector.name);
         assert_eq!(sign(&credential(), &method, &target, &headers), vector.authorization, "{}", vector.name);
@@ -213,6 +213,25 @@ fn an_http_call_is_signed_with_its_query_in_either_order() {
             let outcome = authenticate_http(&credentials, &parts, now);
             assert_eq!(outcome.is_ok(), accepted, "{signed_target} {order:?}");
             assert!(authenticate(&credentials, &parts, now).is_err(), "no call of the API");
+        }
+    }
+}
+
+#[test]
+fn a_path_of_the_api_is_signed_escaped_or_not() {
+    let now = time(NOW);
+    for (signed_target, accepted) in [
+        ("/2016-08-15/layerarn/acs%3Afc%3A1", true),
+        ("/2016-08-15/layerarn/acs:fc:1", true),
+        ("/2016-08-15/layerarn/acs%3Afc%3A2", false),
+    ] {
+        for form in [PathForm::Decoded, PathForm::AsSent] {
+            let mut parts = parts("GET", "/2016-08-15/layerarn/acs%3Afc%3A1", &[("date", NOW)]);
+            let resource = Resource::Api(form);
+            let value = authorization(&credential(), &parts.method, signed_target, &parts.headers, resource);
+            parts.headers.insert("authorization", value);
+            let outcome = authenticate(&credentials(), &parts, now).is_ok();
+            assert_eq!(outcome, accepted, "{signed_target} {form:?}");
         }
     }
 }
