@@ -78,6 +78,16 @@ impl<I, W> Pool<I, W> {
         }
     }
 
+    /// A pool that a call makes. Where a minimum is to be kept there is a pool already (`Book::assign`), so what the call
+    /// knows of one is out of date.
+    pub(super) fn on_demand(spec: &Arc<FunctionSpec>, now: Duration) -> Self {
+        let mut spec = Arc::clone(spec);
+        if spec.scale.provisioned > 0 {
+            Arc::make_mut(&mut spec).scale.provisioned = 0;
+        }
+        Self::new(&spec, now)
+    }
+
     /// Whether instances under `spec` are others than the present ones.
     pub(super) fn is_changed_by(&self, spec: &FunctionSpec) -> bool {
         let of =

@@ -54,7 +54,7 @@ impl<I: Clone, W> Book<I, W> {
             self.renew(&key, actions);
         }
         // Also anew, if nobody of the old revision was busy.
-        self.pools.entry(key).or_insert_with(|| Pool::new(spec, now));
+        self.pools.entry(key).or_insert_with(|| Pool::on_demand(spec, now));
     }
 
     /// Whether somebody waits for a slot of this function.
@@ -79,7 +79,7 @@ impl<I: Clone, W> Book<I, W> {
 
     /// Puts somebody at the end of the line; call after [`Book::may_wait`].
     pub(crate) fn wait(&mut self, spec: &Arc<FunctionSpec>, now: Duration, waiter: W) {
-        let pool = self.pools.entry(Key::of(spec)).or_insert_with(|| Pool::new(spec, now));
+        let pool = self.pools.entry(Key::of(spec)).or_insert_with(|| Pool::on_demand(spec, now));
         pool.waiters.push_back(waiter);
     }
 

@@ -187,6 +187,17 @@ fn without_a_target_or_a_function_nothing_is_kept() {
 }
 
 #[test]
+fn a_call_that_knows_of_a_minimum_that_is_no_more_does_not_bring_it_back() {
+    let mut book = book();
+    let late = scaled(1, 1, 3, None);
+    let (grant, actions) = book.take(&late, at(0));
+    assert_eq!(start_all(&mut book, actions, at(0)).len(), 1);
+    book.release(&Key::of(&late), grant.expect("a slot").instance, at(1), None, true);
+    assert_eq!(book.reclaim(at(100), at(50)).stop.len(), 1);
+    assert!(book.is_empty() && book.settle(at(101)).start.is_empty());
+}
+
+#[test]
 fn one_that_is_not_well_finishes_and_is_replaced() {
     let mut book = book();
     let spec = scaled(1, 1, 1, None);
