@@ -6,6 +6,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use bide_store::StoreError;
@@ -68,7 +69,7 @@ impl Directory {
         if missing == Missing::Refuse && !store.exists() {
             return Err(OpenError::NotAStore { directory: path.to_owned() });
         }
-        fs::create_dir_all(path).map_err(|source| io_error(path, source))?;
+        make(path).map_err(|source| io_error(path, source))?;
         let lock = lock(path)?;
         if !store.exists() {
             create(path, &store)?;
@@ -94,6 +95,18 @@ impl Directory {
             |error| StoreError::Faulted { reason: format!("writing the start number failed: {error}") },
         )?;
         Ok(holder)
+    }
+}
+
+/// Makes the directory closed to other users: events, results, settings and code of functions are in it. One that is there
+/// stays as its owner wants it.
+fn make(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
     }
 }
 

@@ -32,6 +32,19 @@ fn a_directory_of_the_first_format_is_of_the_present_one_once_it_was_started() {
     assert_eq!(format(&open()), Some(meta::FORMAT));
 }
 
+#[test]
+fn a_directory_that_is_made_is_closed_to_others_and_one_that_is_there_stays_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let outer = directory();
+    let data = outer.path().join("a/data");
+    let mode = || fs::metadata(&data).expect("there").permissions().mode() & 0o777;
+    drop(Directory::open(&data, Missing::Create).expect("the store opens"));
+    assert_eq!(mode(), 0o700);
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o750)).expect("ours");
+    drop(Directory::open(&data, Missing::Create).expect("the store opens"));
+    assert_eq!(mode(), 0o750);
+}
+
 #[tokio::test]
 async fn a_store_without_a_format_is_damaged() {
     let refused =
