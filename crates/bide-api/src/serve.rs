@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// Open connections; further ones wait in the listener's backlog.
+/// Open connections at most, whatever the process has room for.
 pub const CONNECTIONS_MAX: usize = 4096;
 /// Header lines of one request.
 pub const HEADERS_MAX: usize = 100;
@@ -46,9 +46,11 @@ pub(crate) struct Peer {
     pub(crate) ip: IpAddr,
 }
 
-/// Serves `router` until `shutdown` resolves, then gives running requests `drain_timeout` to finish.
+/// Serves `router` until `shutdown` resolves, then gives running requests `drain_timeout` to finish. At most
+/// `connections_max` connections are open; further ones wait in the listener's backlog.
 pub async fn serve(
     listener: TcpListener,
+    connections_max: usize,
     router: Router,
     clock: Arc<dyn Clock>,
     drain_timeout: Duration,
@@ -56,7 +58,8 @@ pub async fn serve(
 ) {
     let (drain, draining) = watch::channel(false);
     let mut connections = JoinSet::new();
-    accept(&listener, &router, &*clock, &mut connections, draining, shutdown).await;
+    let room = Arc::new(Semaphore::new(connections_max.min(CONNECTIONS_MAX)));
+    accept(&listener, room, &router, &*clock, &mut connections, draining, shutdown).await;
     drop(listener); // refuse at once instead of leaving callers in the backlog
     drain.send_replace(true);
     let drained = async { while connections.join_next().await.is_some() {} };
@@ -72,18 +75,18 @@ pub async fn serve(
 
 async fn accept(
     listener: &TcpListener,
+    room: Arc<Semaphore>,
     router: &Router,
     clock: &dyn Clock,
     connections: &mut JoinSet<()>,
     draining: watch::Receiver<bool>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut shutdown = pin!(shutdown);
     loop {
         while connections.try_join_next().is_some() {} // forget those that ended
         let next = async {
-            let permit = Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed");
+            let permit = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
             (permit, listener.accept().await)
         };
         let (permit, accepted) = tokio::select! {

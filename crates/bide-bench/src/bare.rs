@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
+use bide_api::CONNECTIONS_MAX;
 use bide_env::SystemClock;
 use http::StatusCode;
 use tokio::net::TcpListener;
@@ -19,6 +20,7 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     figures::print(&format!("ready on http://{}", listener.local_addr()?));
     // The body is read, as the real server must.
     let router = Router::new().route("/{*path}", post(|_: Bytes| async { StatusCode::ACCEPTED }));
-    bide_api::serve(listener, router, Arc::new(SystemClock::new()), Duration::ZERO, pending()).await;
+    let clock = Arc::new(SystemClock::new());
+    bide_api::serve(listener, CONNECTIONS_MAX, router, clock, Duration::ZERO, pending()).await;
     Ok(())
 }

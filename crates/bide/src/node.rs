@@ -23,8 +23,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::containment;
 use crate::settings::{Settings, stored};
+use crate::{containment, descriptors};
 
 /// A running server.
 pub(crate) struct Node {
@@ -40,6 +40,7 @@ impl Node {
     /// Starts everything; returns when the server answers.
     pub(crate) async fn start(settings: Settings) -> anyhow::Result<Self> {
         // First what can be refused without consequences: once the engine runs, so does the work that waits.
+        let connections_max = descriptors::connections_max();
         let listener = TcpListener::bind(settings.listen)
             .await
             .with_context(|| format!("cannot listen on {}", settings.listen))?;
@@ -74,8 +75,8 @@ impl Node {
             let shutdown = async move {
                 let _ = stopped.await; // a sender that is gone means the same
             };
-            bide_api::serve(listener, bide_api::router(Arc::new(state)), clock, drain_timeout, shutdown)
-                .await;
+            let router = bide_api::router(Arc::new(state));
+            bide_api::serve(listener, connections_max, router, clock, drain_timeout, shutdown).await;
         });
         Ok(Self { engine, address, data_dir, credential, stop_serving, server })
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
+use bide_api::CONNECTIONS_MAX;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -23,12 +24,17 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
+        Self::start_with(CONNECTIONS_MAX).await
+    }
+
+    async fn start_with(connections_max: usize) -> Self {
         let edge = Edge::new().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = oneshot::channel();
         let serving = bide_api::serve(
             listener,
+            connections_max,
             edge.router.clone(),
             Arc::new(edge.clock.clone()),
             DRAIN_TIMEOUT,
@@ -70,6 +76,24 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
         }
     }
     String::from_utf8(text).expect("text")
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_until_one_ends() {
+    let server = Server::start_with(1).await;
+    let ask = async |stream: &mut TcpStream| {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    };
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    ask(&mut second).await;
+    ask(&mut first).await;
+    assert!(read_until(&mut first, "}").await.starts_with("HTTP/1.1 200"));
+    ask(&mut first).await;
+    assert!(read_until(&mut first, "}").await.starts_with("HTTP/1.1 200"));
+    let nothing = second.try_read(&mut [0; 1]).expect_err("nobody has looked at it");
+    assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
+    drop(first);
+    assert!(read_until(&mut second, "}").await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]

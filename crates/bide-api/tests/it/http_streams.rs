@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bide_api::CONNECTIONS_MAX;
 use bide_engine::{AttemptResult, Executor as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,7 +31,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let (router, clock) = (edge.router.clone(), Arc::new(edge.clock.clone()));
-        let serving = bide_api::serve(listener, router, clock, Duration::ZERO, std::future::pending());
+        let shutdown = std::future::pending();
+        let serving = bide_api::serve(listener, CONNECTIONS_MAX, router, clock, Duration::ZERO, shutdown);
         Self { edge, address, served: tokio::spawn(serving) }
     }
 
