@@ -55,13 +55,16 @@ pub(crate) fn proportional_kib(pid: u32) -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse().ok()
 }
 
-/// The directories of the control groups that `pid` is in.
+/// The directories of the control groups that `pid` is in, without those at the top: an ending process is moved there.
 pub(crate) fn control_groups(pid: u32) -> BTreeSet<PathBuf> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
     let groups = text.lines().filter_map(|line| {
         let mut parts = line.splitn(3, ':');
         let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
         let path = path.trim_start_matches('/');
+        if path.is_empty() {
+            return None;
+        }
         // cgroups(7): the unified hierarchy has no controllers in its line. It is mounted at the top, or, on a host
         // that has version 1 as well, beside the others.
         let roots = if controllers.is_empty() {

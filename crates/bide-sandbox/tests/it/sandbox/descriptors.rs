@@ -1,9 +1,11 @@
-//! A server that can open no more files: what it asks of the supervisor fails, and what runs goes on.
+//! Descriptors: of a server that can open no more, what it asks of the supervisor fails, and what runs goes on; those of
+//! instances that have ended are closed.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::process::Command;
 
-use bide_sandbox::{LaunchError, Launcher as _};
+use bide_sandbox::{LaunchError, LaunchSpec, Launcher as _, Network};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{launcher, shell};
@@ -51,8 +53,60 @@ fn is_run(argument: &str) -> bool {
 
 #[test]
 fn a_server_short_of_descriptors_loses_one_launch_and_nothing_else() {
+    run_server("server_short_of_descriptors");
+}
+
+/// Not a test by itself: the server of [`nothing_stays_open_of_instances_that_have_ended`], in a process of its own, whose
+/// descendants are then those of one supervisor.
+#[test]
+fn server_of_instances_that_end() {
+    if std::env::var_os(crate::AS_SERVER).is_none() {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let launcher = launcher().await;
+        let before = open_below(std::process::id());
+        for script in ["exit 0", "exec sleep 1000", "exit 0", "exec sleep 1000"] {
+            let spec = LaunchSpec { network: Network::Outbound, ..shell(script) };
+            let process = launcher.spawn(spec).await.unwrap();
+            if script != "exit 0" {
+                process.handle().kill();
+            }
+            process.handle().exited().await;
+        }
+        // The kernel takes its time with devices, which is why others than the supervisor wait for that.
+        while open_below(std::process::id()) > before {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+/// How many descriptors the descendants of a process have.
+fn open_below(ancestor: u32) -> usize {
+    let mut parents = HashMap::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+        parents.insert(pid, parent.unwrap_or(0_u32));
+    }
+    let descends = |pid: &u32| {
+        std::iter::successors(parents.get(pid), |parent| parents.get(parent))
+            .any(|parent| *parent == ancestor)
+    };
+    let descendants = parents.keys().filter(|pid| descends(pid));
+    descendants.filter_map(|pid| std::fs::read_dir(format!("/proc/{pid}/fd")).ok()).map(Iterator::count).sum()
+}
+
+#[test]
+fn nothing_stays_open_of_instances_that_have_ended() {
+    run_server("server_of_instances_that_end");
+}
+
+fn run_server(test: &str) {
     let server = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "sandbox::descriptors::server_short_of_descriptors", "--nocapture"])
+        .args(["--exact", &format!("sandbox::descriptors::{test}"), "--nocapture"])
         .env(crate::AS_SERVER, "1")
         .output()
         .unwrap();
