@@ -8,7 +8,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ impl Outbound {
 /// The way out of one instance.
 #[derive(Debug)]
 pub(crate) struct Attachment {
+    /// Pasta.
+    program: PathBuf,
     instance: Pid,
     families: Families,
     /// Until [`Attachment::take_trap`].
@@ -63,8 +65,8 @@ enum State {
 
 impl Attachment {
     /// Takes over the trap that `instance`, process 1 of it, has laid.
-    pub(crate) fn new(instance: Pid, families: Families, trap: Trap) -> Self {
-        Self { instance, families, trap: Some(trap), state: State::Waiting }
+    pub(crate) fn new(program: PathBuf, instance: Pid, families: Families, trap: Trap) -> Self {
+        Self { program, instance, families, trap: Some(trap), state: State::Waiting }
     }
 
     /// [`Attachment::advance`] wants to be called when this is readable; `None`: never again.
@@ -92,11 +94,11 @@ impl Attachment {
     ///
     /// # Errors
     /// Why the instance has no way out from now on.
-    pub(crate) fn advance(&mut self, program: &Path) -> io::Result<()> {
+    pub(crate) fn advance(&mut self) -> io::Result<()> {
         let state = std::mem::replace(&mut self.state, State::Closed);
         let Some(trap) = &mut self.trap else { return Ok(()) };
         self.state = match state {
-            State::Waiting => wait(trap, || pasta::start(program, self.instance, self.families))?,
+            State::Waiting => wait(trap, || pasta::start(&self.program, self.instance, self.families))?,
             State::Starting { first, pasta, report } => follow(trap, self.families, first, pasta, report)?,
             other => other,
         };

@@ -7,7 +7,7 @@ mod world;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -46,12 +46,12 @@ fn on_a_host(story: impl FnOnce(&Outside, PathBuf) + Send + 'static) {
 }
 
 /// Drives the attachment until it is up or has failed.
-fn drive(attachment: &mut Attachment, program: &Path) -> io::Result<()> {
+fn drive(attachment: &mut Attachment) -> io::Result<()> {
     while let Some(fd) = attachment.fd() {
         let limit = rustix::time::Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
         let happened = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&limit)).unwrap();
         assert!(happened > 0, "the network did not come up");
-        attachment.advance(program)?;
+        attachment.advance()?;
     }
     Ok(())
 }
@@ -77,9 +77,9 @@ fn other_hosts_are_reached_and_this_one_is_not() {
         let targets: Vec<_> = prohibited.into_iter().chain([FRIEND, FRIEND_V6]).collect();
         let surroundings = Surroundings::look().unwrap();
         let (instance, trap) = Instance::make(&surroundings, &targets);
-        let mut attachment = Attachment::new(instance.pid, surroundings.families, trap);
+        let mut attachment = Attachment::new(program, instance.pid, surroundings.families, trap);
         instance.go_on(targets.len());
-        drive(&mut attachment, &program).unwrap();
+        drive(&mut attachment).unwrap();
         let seen = instance.report();
         assert_eq!(seen[8..], ["hello from 198.51.100.1", "hello from 2001:db8::1"], "{seen:?}");
         for (target, answer) in prohibited.iter().zip(&seen) {
@@ -93,10 +93,10 @@ fn an_instance_that_sends_nothing_costs_no_process() {
     on_a_host(|_, program| {
         let surroundings = Surroundings::look().unwrap();
         let (instance, trap) = Instance::make(&surroundings, &["127.0.0.1:9", "datagram to 224.0.0.1:9"]);
-        let mut attachment = Attachment::new(instance.pid, surroundings.families, trap);
+        let mut attachment = Attachment::new(program, instance.pid, surroundings.families, trap);
         instance.go_on(2);
         instance.report();
-        attachment.advance(&program).unwrap();
+        attachment.advance().unwrap();
         assert!(attachment.is_waiting() && attachment.take_trap().is_none());
     });
 }
@@ -107,9 +107,9 @@ fn when_pasta_does_not_start_the_network_is_unreachable_at_once() {
         let surroundings = Surroundings::look().unwrap();
         let datagram = format!("datagram to {FRIEND}");
         let (instance, trap) = Instance::make(&surroundings, &[&datagram, FRIEND]);
-        let mut attachment = Attachment::new(instance.pid, surroundings.families, trap);
+        let mut attachment = Attachment::new("/bin/false".into(), instance.pid, surroundings.families, trap);
         instance.go_on(1);
-        let error = drive(&mut attachment, Path::new("/bin/false")).unwrap_err();
+        let error = drive(&mut attachment).unwrap_err();
         assert_eq!(error.to_string(), "pasta did not start: it said nothing");
         assert!(attachment.fd().is_none());
         drop(attachment.take_trap().unwrap());

@@ -198,9 +198,12 @@ impl Supervisor<'_> {
         });
         match heard {
             Some((InitReport::Trap, descriptors)) => {
-                if let Some(trap) = Trap::from_fds(descriptors) {
+                // What could be done when it was launched may have turned out impossible since: then nobody keeps the trap.
+                if let Some(trap) = Trap::from_fds(descriptors)
+                    && let Outbound::Pasta(program) = &self.host.outbound
+                {
                     let instance = &mut entry.instance;
-                    let attachment = Attachment::new(instance.init, instance.families, trap);
+                    let attachment = Attachment::new(program.clone(), instance.init, instance.families, trap);
                     watch_attachment(&self.epoll, &attachment, id)?;
                     instance.attachment = Some(attachment);
                 }
@@ -238,13 +241,12 @@ impl Supervisor<'_> {
 
     /// Goes on with the way out of an instance.
     fn attach(&mut self, id: u64) -> io::Result<()> {
-        let Outbound::Pasta(program) = &self.host.outbound else { return Ok(()) };
         let Some(entry) = self.instances.get_mut(&id) else { return Ok(()) };
         let Some(attachment) = &mut entry.instance.attachment else { return Ok(()) };
         if let Some(fd) = attachment.fd() {
             epoll::delete(&self.epoll, fd)?;
         }
-        if let Err(error) = attachment.advance(program) {
+        if let Err(error) = attachment.advance() {
             // Standard error is the server's.
             eprintln!("bide: an instance has no outbound network: {error}");
         }
