@@ -92,6 +92,8 @@ enum End {
     Answer(Result<Reply, Broken>),
     Timeout,
     Cancelled,
+    /// Whoever waited for the response has left, and others are still served.
+    Left,
 }
 
 impl Instance {
@@ -239,9 +241,15 @@ impl Instance {
         tokio::pin!(answer);
         tokio::select! {
             biased;
-            answer = &mut answer => return End::Answer(answer),
+            answer = &mut answer => {
+                let left = matches!(answer, Err(Broken::CallerLeft)) && self.can_be_left();
+                return if left { End::Left } else { End::Answer(answer) };
+            }
             () = clock.sleep(self.spec.function.timeout()) => return End::Timeout,
             () = cancel.cancelled() => {
+                if request.responder.is_some() && self.can_be_left() {
+                    return End::Left;
+                }
                 // An answer may come meanwhile; nobody wants it, but the instance is to be heard.
                 tokio::select! {
                     () = self.tell_of_end() => {}
@@ -303,7 +311,17 @@ impl Instance {
                 self.stop().await;
                 AttemptResult::Stopped
             }
+            // Here it does until the others have ended, and the instance with them.
+            End::Left => {
+                self.doom();
+                AttemptResult::Stopped
+            }
         }
+    }
+
+    /// Whether the present request can be given up while the others go on.
+    fn can_be_left(&self) -> bool {
+        self.has_company() && self.channel.lets_go()
     }
 
     /// Takes no more requests. With requests beside the present one the process ends after the last of them.

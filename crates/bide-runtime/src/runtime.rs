@@ -90,6 +90,11 @@ pub(crate) trait Channel: Send + Sync {
         Box::pin(async { true })
     }
 
+    /// Whether a request that is given up leaves those beside it unharmed.
+    fn lets_go(&self) -> bool {
+        false
+    }
+
     /// Whether requests can still reach the instance.
     fn is_open(&self) -> bool {
         true

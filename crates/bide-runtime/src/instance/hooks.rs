@@ -46,6 +46,11 @@ impl Instance {
         awake
     }
 
+    /// Whether it serves other requests beside one that is under way.
+    pub(super) fn has_company(&self) -> bool {
+        self.life.active.load(Ordering::SeqCst) > 1
+    }
+
     /// Whether it serves as many requests as it may at once, or is frozen: it cannot be expected to answer.
     pub(super) fn is_engaged(&self) -> bool {
         let concurrency = usize::try_from(self.spec.function.instance_concurrency).unwrap_or(usize::MAX);

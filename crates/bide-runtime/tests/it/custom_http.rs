@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use bide_runtime::{Cancel, FunctionErrorCause};
+use bide_runtime::{AttemptResult, Cancel, Executor as _, FunctionErrorCause};
 
-use crate::world::{World, check_that_leaving_ends_the_instance, failure, http_request, post, spec, text};
+use crate::world::{
+    World, check_that_leaving_ends_the_instance, failure, http_request, post, spec, streamed, text, until,
+};
 
 /// Answers by the path that it is called with; `/show` tells what it was given.
 const SERVER: &str = r#"#!/usr/bin/env python3
@@ -21,6 +23,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for number in range(int(self.path.split("?")[1])):
                 self.wfile.write(b"186a0\r\n" + b"x" * 100000 + b"\r\n")
             self.wfile.write(b"0\r\n\r\n")
+            return
+        if path == "/held":
+            self.send_response(200)
+            self.send_header("content-length", "4")
+            self.end_headers()
+            self.wfile.flush()
+            while not os.path.exists(self.path.split("?")[1]):
+                time.sleep(0.01)
+            self.wfile.write(b"done")
             return
         if path == "/broken":
             self.send_response(200)
@@ -169,4 +180,30 @@ async fn a_caller_that_leaves_ends_the_attempt_and_the_instance() {
     let world = Arc::new(World::new().await);
     let spec = spec(world.function("custom", "x", &[("bootstrap", SERVER, 0o755)]));
     check_that_leaving_ends_the_instance(&world, spec, post("/chunks?300", &[]), post("/", &[])).await;
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_harms_no_request_beside_its_own() {
+    let world = Arc::new(World::new().await);
+    let mut function = world.function("custom", "x", &[("bootstrap", SERVER, 0o755)]);
+    function.instance_concurrency = 2;
+    let spec = spec(function);
+    let directory = tempfile::tempdir().unwrap();
+    let released = directory.path().join("released");
+    let (request, mut kept) = streamed(post(&format!("/held?{}", released.display()), &[]));
+    let stays = world.call_aside(&spec, request);
+    (&mut kept.head).await.unwrap();
+    let (request, mut dropped) = streamed(post("/chunks?300", &[]));
+    let leaves = world.call_aside(&spec, request);
+    (&mut dropped.head).await.unwrap();
+    drop(dropped);
+    let left = leaves.await.unwrap();
+    assert_eq!(left.result, AttemptResult::Stopped);
+    let other = world.call_http(&spec, post("/", &[]), "").await.outcome.instance;
+    assert_ne!(other, left.instance, "it takes nothing new");
+    std::fs::write(&released, "").unwrap();
+    assert_eq!(kept.body.recv().await.as_deref(), Some(&b"done"[..]));
+    let stayed = stays.await.unwrap();
+    assert_eq!((text(&stayed), &stayed.instance), ("", &left.instance));
+    until(|| world.pools.stats().instances == 1).await;
 }

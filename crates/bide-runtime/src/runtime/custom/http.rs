@@ -213,6 +213,11 @@ impl HttpChannel {
 }
 
 impl Channel for HttpChannel {
+    /// Each has a connection of its own, which is closed then.
+    fn lets_go(&self) -> bool {
+        true
+    }
+
     fn initialize<'a>(&'a self, request_id: &'a RequestId) -> BoxFuture<'a, Result<Reply, Broken>> {
         Box::pin(self.exchange(self.request(Method::POST, "/initialize", request_id, Bytes::new())))
     }
