@@ -178,7 +178,7 @@ async fn a_server_on_another_port_has_120_seconds_and_is_then_given_up() {
         (failed.cause, &failed.body["errorType"]),
         (FunctionErrorCause::StartFailed, &"FunctionNotStarted".into())
     );
-    let message = "The custom runtime did not listen on the port in FC_SERVER_PORT within 120 seconds";
+    let message = "The custom runtime did not listen on FC_SERVER_PORT within 120 seconds";
     assert_eq!(failed.body["errorMessage"], message);
     assert!(log(&outcome).contains("elsewhere"), "{}", log(&outcome));
 }
