@@ -1,6 +1,6 @@
 //! bide's own additions to the API, under their own prefix.
 //!
-//! Owns the download of code packages by link, and the counts and instances of a node. Never changes what an FC client sees.
+//! Owns the download of code packages by link, and the counts, instances and time triggers of a node. Never changes what an FC client sees.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 use bide_engine::{Bucket, InstanceState, Ledger, NodeStatus};
 use bide_types::resource::Function;
-use bide_types::{AccountId, ErrorCode};
+use bide_types::{AccountId, ErrorCode, Timestamp};
 use serde::Serialize;
 
 use crate::error::ApiError;
@@ -18,6 +18,7 @@ use crate::{code_url, reply};
 
 pub(crate) const CODE_PREFIX: &str = "/bide/v1/code/";
 pub(crate) const STATUS_PATH: &str = "/bide/v1/status";
+pub(crate) const TIMERS_PATH: &str = "/bide/v1/timers";
 pub(crate) const INSTANCES_PATH: &str = "/bide/v1/instances";
 
 #[derive(Serialize)]
@@ -60,6 +61,24 @@ struct InstanceBody<'a> {
     state: &'static str,
     /// Peak so far, in MB (2^20 bytes), with two decimals.
     memory_max_mb: f64,
+}
+
+#[derive(Serialize)]
+struct TimerList<'a> {
+    timers: Vec<TimerBody<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TimerBody<'a> {
+    service_name: &'a str,
+    function_name: &'a str,
+    trigger_name: &'a str,
+    qualifier: &'a str,
+    cron_expression: &'a str,
+    enable: bool,
+    last_tick: Option<String>,
+    next_tick: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -108,6 +127,22 @@ pub(crate) fn instances(state: &ApiState, account: &AccountId) -> Response<Body>
         memory_max_mb: (instance.memory_max_mb * 100.0).round() / 100.0,
     });
     reply::json(&InstanceList { instances: instances.collect() })
+}
+
+/// The time triggers of the caller's functions, and when each is due.
+pub(crate) fn timers(state: &ApiState, account: &AccountId) -> Response<Body> {
+    let timers = state.engine.timers(account);
+    let timers = timers.iter().map(|timer| TimerBody {
+        service_name: timer.function.service.as_str(),
+        function_name: timer.function.name.as_str(),
+        trigger_name: timer.trigger.name.as_str(),
+        qualifier: timer.trigger.qualifier.as_str(),
+        cron_expression: &timer.config.cron_expression,
+        enable: timer.config.enabled,
+        last_tick: timer.last_tick.map(Timestamp::to_rfc3339),
+        next_tick: timer.next_tick.map(Timestamp::to_rfc3339),
+    });
+    reply::json(&TimerList { timers: timers.collect() })
 }
 
 fn function_counts(function: &Function, ledger: &Ledger) -> FunctionCounts {

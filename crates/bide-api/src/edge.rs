@@ -117,6 +117,10 @@ async fn dispatch(arrival: Arrival<'_>) -> Result<Response<Body>, ApiError> {
             let caller = auth::authenticate(&state.credentials, head, state.clock.now())?;
             Ok(bide_v1::instances(state, caller.account()))
         }
+        (&Method::GET, bide_v1::TIMERS_PATH) => {
+            let caller = auth::authenticate(&state.credentials, head, state.clock.now())?;
+            Ok(bide_v1::timers(state, caller.account()))
+        }
         (&Method::GET, path) if path.starts_with(bide_v1::CODE_PREFIX) => bide_v1::code(state, path).await,
         _ => Err(path_not_supported(head)),
     }

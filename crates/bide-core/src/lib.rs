@@ -39,7 +39,9 @@ pub mod command;
 pub mod invocation;
 pub mod ledger;
 pub mod policy;
+pub mod schedule;
 pub mod settlement;
+pub mod timer;
 
 pub use command::{Command, Enqueue, Failure, FunctionError, Rejected, Run, Transition, enqueue, step};
 pub use invocation::{
@@ -47,7 +49,9 @@ pub use invocation::{
 };
 pub use ledger::{Bucket, Ledger};
 pub use policy::{Policy, PolicyTable};
+pub use schedule::{Schedule, ScheduleError};
 pub use settlement::{Delivery, Outcome, Settlement, Slot};
+pub use timer::{MissedTicks, Owed, Timer};
 
 #[cfg(test)]
 mod fixtures;

@@ -107,14 +107,16 @@ impl Engine {
 
     /// # Errors
     /// [`Error::TriggerExists`] for a name, or a second HTTP trigger of a qualifier; [`Error::LimitExceeded`];
-    /// [`Error::Conflict`] when the function is gone.
+    /// [`Error::InvalidArgument`] for a timer that can never fire; [`Error::Conflict`] when the function is gone.
     pub async fn create_trigger(
         &self,
         target: &Target,
         trigger: Trigger,
     ) -> Result<Versioned<Trigger>, Error> {
         self.check_open()?;
-        self.shared.catalog.create_trigger(target, trigger).await
+        let trigger = self.shared.catalog.create_trigger(target, trigger).await?;
+        self.shared.signals.timers.notify_one();
+        Ok(trigger)
     }
 
     /// # Errors
@@ -132,7 +134,8 @@ impl Engine {
     /// Replaces a trigger of a target's function. `revision` as in [`Engine::replace_service`].
     ///
     /// # Errors
-    /// [`Error::TriggerExists`] when the new qualifier has an HTTP trigger; [`Error::Conflict`].
+    /// [`Error::TriggerExists`] when the new qualifier has an HTTP trigger; [`Error::InvalidArgument`] for a timer that
+    /// can never fire; [`Error::Conflict`].
     pub async fn replace_trigger(
         &self,
         target: &Target,
@@ -140,7 +143,9 @@ impl Engine {
         revision: Option<u64>,
     ) -> Result<Versioned<Trigger>, Error> {
         self.check_open()?;
-        self.shared.catalog.replace_trigger(target, trigger, revision, self.now()).await
+        let trigger = self.shared.catalog.replace_trigger(target, trigger, revision, self.now()).await?;
+        self.shared.signals.timers.notify_one();
+        Ok(trigger)
     }
 
     /// # Errors

@@ -200,6 +200,16 @@ impl BatcherTask {
         for transition in &reply.transitions {
             self.after_transition(transition);
         }
+        let controls = requests.iter().filter_map(Request::control);
+        for (change, reply) in controls.zip(&reply.controls) {
+            if reply.is_ok() {
+                let now = self.clock.now();
+                change
+                    .submissions
+                    .iter()
+                    .for_each(|submission| self.signals.work(submission.enqueue.function, now));
+            }
+        }
         let submitted = requests.iter().filter_map(Request::submission);
         for (submission, reply) in submitted.zip(&reply.submissions) {
             if let SubmitReply::Accepted { due, .. } = reply {
@@ -286,6 +296,18 @@ impl Request {
             Self::Transition(..) | Self::Stop(..) | Self::Claim(..) | Self::Control(..) | Self::Purge(..) => {
                 None
             }
+        }
+    }
+
+    fn control(&self) -> Option<&ControlChange> {
+        match self {
+            Self::Control(change, _) => Some(change),
+            Self::Submit(..)
+            | Self::Transition(..)
+            | Self::Stop(..)
+            | Self::Claim(..)
+            | Self::Deliver(..)
+            | Self::Purge(..) => None,
         }
     }
 

@@ -143,8 +143,8 @@ fn submission(
     }
 }
 
-/// The submission that delivers a destination record to a function, one hop further.
-pub(crate) fn destination_submission(
+/// The submission of an event that comes from within: a destination record, one hop further, or a tick.
+pub(crate) fn internal_submission(
     target: &Target,
     request_id: RequestId,
     hops: u8,

@@ -31,9 +31,12 @@ mod scaling;
 mod signals;
 mod start;
 mod tasks;
+mod timers;
 
 pub use addresses::HttpTarget;
-pub use bide_core::{Bucket, DestinationStatus, Event, Invocation, Ledger, Mode, Outcome, State, Status};
+pub use bide_core::{
+    Bucket, DestinationStatus, Event, Invocation, Ledger, MissedTicks, Mode, Outcome, State, Status,
+};
 pub use bide_runtime::{
     AttemptOutcome, AttemptResult, Cancel, Executor, FunctionErrorCause, FunctionErrorKind, HttpRequest,
     InstanceInfo, InstanceState, ProvisionStatus, ResponseHead, Tracing,
@@ -50,3 +53,4 @@ pub use options::Options;
 pub use scaling::Provision;
 pub use start::{Dependencies, Engine, StartError};
 pub use tasks::NodeStatus;
+pub use timers::TimerStatus;

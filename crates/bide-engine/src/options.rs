@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bide_core::MissedTicks;
 use bide_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, RETURN_PAYLOAD_BYTES_MAX, TASK_RETENTION_DEFAULT};
 
 /// Settings of the engine.
@@ -13,6 +14,8 @@ pub struct Options {
     pub task_retention: Duration,
     /// How long a shutdown waits for running attempts before it interrupts them.
     pub drain_timeout: Duration,
+    /// What becomes of ticks of time triggers that were missed.
+    pub missed_ticks: MissedTicks,
 }
 
 impl Default for Options {
@@ -21,6 +24,7 @@ impl Default for Options {
             region: "local".to_owned(),
             task_retention: TASK_RETENTION_DEFAULT,
             drain_timeout: Duration::from_secs(30),
+            missed_ticks: MissedTicks::default(),
         }
     }
 }
@@ -68,10 +72,18 @@ pub(crate) const UPLOAD_SPARED: Duration = Duration::from_secs(600);
 pub(crate) const DESTINATION_HOPS_MAX: u8 = 8;
 /// Largest destination record that a function is sent: an event and a return value at their limits, with escapes.
 pub(crate) const DESTINATION_RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Ticks of time triggers submitted at once, each with its event; the rest follows.
+pub(crate) const TICKS_AT_ONCE: usize = 64;
+/// How late a tick may be without counting as missed. No schedule has two ticks within this time, so a restart that takes
+/// less loses none, and makes none up in a heap.
+pub(crate) const TICK_GRACE: Duration = Duration::from_secs(60);
+/// Longest wait before ticks that could not be stored are tried again; the first is [`STORE_RETRY_WAIT`].
+pub(crate) const TICK_RETRY_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Wait before a background task tries again after the store failed to read.
 pub(crate) const STORE_RETRY_WAIT: Duration = Duration::from_secs(1);
 
 const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX < UNSTORED_BYTES_MAX);
+const _: () = assert!(TICKS_AT_ONCE * ASYNC_PAYLOAD_BYTES_MAX <= UNSTORED_BYTES_MAX);
 const _: () = assert!(DELIVERIES_AT_ONCE * DESTINATION_RECORD_BYTES_MAX <= UNSTORED_BYTES_MAX);
 const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX + RETURN_PAYLOAD_BYTES_MAX < DESTINATION_RECORD_BYTES_MAX / 2);
 const _: () = assert!(LANE_WAIT_MAX.as_secs() <= DELIVERY_WAIT_MAX.as_secs());

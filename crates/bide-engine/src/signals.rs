@@ -1,4 +1,4 @@
-//! Hints to the dispatcher and the deliverer that there may be something to do.
+//! Hints to the dispatcher, the deliverer and the timers that there may be something to do.
 //!
 //! Owns coalescing: hints for the same function merge, so memory is bounded by the number of functions. A hint is only
 //! an optimisation; who misses one finds the work again in the store.
@@ -14,6 +14,8 @@ pub(crate) struct Signals {
     pending: Mutex<Hints>,
     dispatch: Notify,
     pub(crate) outbox: Notify,
+    /// A time trigger may be due earlier than was known.
+    pub(crate) timers: Notify,
 }
 
 /// What has been hinted since the last look.

@@ -23,7 +23,7 @@ use crate::options::{Options, UNSTORED_BYTES_MAX};
 use crate::packages::{self, Uploads};
 use crate::running::Running;
 use crate::signals::Signals;
-use crate::{deliver, maintenance};
+use crate::{deliver, maintenance, timers};
 
 /// What the engine works with.
 pub struct Dependencies {
@@ -130,6 +130,7 @@ impl Engine {
         let stopping = || shared.stopping.subscribe();
         background.spawn("dispatcher", Dispatcher::new(Arc::clone(&shared)).run(stopping()));
         background.spawn("deliverer", deliver::run(Arc::clone(&shared), stopping()));
+        background.spawn("timers", timers::run(Arc::clone(&shared), stopping()));
         background.spawn("maintenance", maintenance::run(Arc::clone(&shared), stopping()));
         Ok(Self { shared, background: Arc::new(tokio::sync::Mutex::new(background)) })
     }

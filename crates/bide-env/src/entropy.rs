@@ -37,7 +37,16 @@ impl Entropy for SequenceEntropy {
 pub fn request_id(entropy: &dyn Entropy) -> RequestId {
     let mut bytes = [0_u8; 16];
     entropy.fill(&mut bytes);
-    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    uuid(bytes, 4)
+}
+
+/// The request id of what is the same whenever it is derived again: a version 8 UUID (RFC 9562) of a digest.
+pub fn derived_request_id(digest: [u8; 16]) -> RequestId {
+    uuid(digest, 8)
+}
+
+fn uuid(mut bytes: [u8; 16], version: u8) -> RequestId {
+    bytes[6] = (bytes[6] & 0x0f) | (version << 4);
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     let mut text = String::with_capacity(36);
     for (index, byte) in bytes.iter().enumerate() {

@@ -78,7 +78,7 @@ pub(crate) async fn populate(path: &Path) {
     submissions.push(submission(None, Duration::ZERO));
     let key = ControlKey::new(&["service", "demo"]);
     let write = ControlWrite { key, expected: Expected::Absent, value: Some(Bytes::from_static(b"{}")) };
-    let controls = vec![ControlChange { writes: vec![write] }];
+    let controls = vec![ControlChange::of(vec![write])];
     store.commit(Batch { now: at(0), submissions, controls, ..Batch::default() }).await.expect("a commit");
     let claimed = claimed(&store, at(10), 3).await;
     for work in &claimed {

@@ -176,7 +176,9 @@ fn gather(
 }
 
 fn body_bytes(batch: &Batch) -> usize {
-    let payloads: usize = batch.submissions.iter().map(|submission| submission.payload.len()).sum();
+    let accompanying = batch.controls.iter().flat_map(|change| &change.submissions);
+    let payloads: usize =
+        batch.submissions.iter().chain(accompanying).map(|submission| submission.payload.len()).sum();
     let results: usize = batch
         .transitions
         .iter()

@@ -1,7 +1,8 @@
 //! What is written: one batch holds what all waiting callers want, and its reply answers each in turn.
 //!
 //! A batch is atomic: after a crash it is there whole or not at all. Within it the order is: control changes,
-//! submissions, transitions, stops, deliveries, claims, purges; each list in its own order.
+//! submissions, transitions, stops, deliveries, claims, purges; each list in its own order. What goes with a control
+//! change is submitted where the change stands.
 
 use std::fmt;
 use std::sync::Arc;

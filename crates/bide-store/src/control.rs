@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::batch::Submission;
+
 /// A path of text segments joined by `/`, e.g. `function/10001/demo-svc/demo-fn`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ControlKey(Arc<str>);
@@ -48,9 +50,17 @@ pub struct ControlObject {
 }
 
 /// Writes that happen together or not at all, one after the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct ControlChange {
     pub writes: Vec<ControlWrite>,
+    /// Invocations that are submitted if and only if the writes happen. One whose task exists already is passed over.
+    pub submissions: Vec<Submission>,
+}
+
+impl ControlChange {
+    pub fn of(writes: Vec<ControlWrite>) -> Self {
+        Self { writes, submissions: Vec::new() }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

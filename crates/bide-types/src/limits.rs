@@ -95,6 +95,8 @@ pub const FUNCTIONS_PER_SERVICE_MAX: usize = 1000;
 pub const SERVICES_PER_ACCOUNT_MAX: usize = 1000;
 /// Triggers of one function (FC "Limits").
 pub const TRIGGERS_PER_FUNCTION_MAX: usize = 50;
+/// Schedule of a time trigger.
+pub const CRON_EXPRESSION_CHARS_MAX: usize = 256;
 /// Custom domains of one account, and routes of one domain; bounds the catalog as well.
 pub const DOMAINS_PER_ACCOUNT_MAX: usize = 1000;
 pub const ROUTES_PER_DOMAIN_MAX: usize = 100;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use domain::{CustomDomain, Route, RoutePath, RoutePathError};
-pub use trigger::{HttpAuth, HttpFormat, HttpMethod, HttpTrigger, Trigger, TriggerConfig};
+pub use trigger::{HttpAuth, HttpFormat, HttpMethod, HttpTrigger, TimerTrigger, Trigger, TriggerConfig};
 
 use crate::limits;
 use crate::{AccountId, FunctionId, FunctionName, LayerName, Qualifier, ServiceName, Timestamp};

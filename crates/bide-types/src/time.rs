@@ -27,6 +27,15 @@ impl Timestamp {
         self.0 / MICROS_PER_MILLI
     }
 
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(MICROS_PER_SECOND))
+    }
+
+    /// Seconds since 1970, rounded down.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / MICROS_PER_SECOND
+    }
+
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
@@ -54,7 +63,7 @@ impl Timestamp {
 
     /// `2024-01-01T00:00:00Z`: RFC 3339 in UTC, cut to whole seconds as the FC API prints it.
     pub fn to_rfc3339(self) -> String {
-        let seconds = self.0 / MICROS_PER_SECOND;
+        let seconds = self.as_secs();
         let seconds_of_day = seconds % 86_400;
         let (year, month, day) = civil_from_days(seconds / 86_400);
         let (hour, minute, second) = (seconds_of_day / 3600, seconds_of_day / 60 % 60, seconds_of_day % 60);

@@ -32,6 +32,7 @@ enum Command {
     Instances(commands::instances::Args),
     Invoke(commands::invoke::Args),
     Tasks(commands::tasks::Args),
+    Timers(commands::timers::Args),
     Verify(commands::verify::Args),
 }
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Instances(args) => commands::instances::run(args),
         Command::Invoke(args) => commands::invoke::run(args),
         Command::Tasks(args) => commands::tasks::run(args),
+        Command::Timers(args) => commands::timers::run(args),
         Command::Verify(args) => commands::verify::run(&args),
     };
     output::exit_code(done)

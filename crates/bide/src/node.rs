@@ -165,6 +165,7 @@ fn engine_options(settings: &Settings) -> Options {
         region: settings.region.clone(),
         task_retention: settings.task_retention.unwrap_or(defaults.task_retention),
         drain_timeout: settings.drain_timeout,
+        missed_ticks: settings.missed_ticks.into(),
     }
 }
 

@@ -1,25 +1,29 @@
 //! Triggers: create, get, update, delete, list.
 
-use std::collections::BTreeSet;
+mod http;
+mod timer;
 
 use axum::body::Body;
 use axum::http::Response;
-use bide_engine::{Target, Versioned, subdomain};
-use bide_types::resource::{Function, HttpAuth, HttpFormat, HttpMethod, HttpTrigger, Trigger, TriggerConfig};
+use bide_engine::{Target, Versioned};
+use bide_types::resource::{Function, Trigger, TriggerConfig};
 use bide_types::{Qualifier, TriggerName, limits};
 use serde::Serialize;
 
-use super::{Answer, SETTINGS_BODY_BYTES_MAX, listing};
+use super::{Answer, listing};
 use crate::edge::Call;
 use crate::error::ApiError;
 use crate::fields::Fields;
 use crate::query::Query;
 use crate::reply;
 
+pub(super) use http::read_methods;
+
 /// Types of the service that bide knows of and does not have.
-const ABSENT_TYPES: [&str; 7] =
-    ["timer", "oss", "log", "tablestore", "cdn_events", "mns_topic", "eventbridge"];
+const ABSENT_TYPES: [&str; 6] = ["oss", "log", "tablestore", "cdn_events", "mns_topic", "eventbridge"];
 const ARN_CHARS_MAX: usize = 512;
+/// Largest body: the payload of a timer may have 128 KiB and is JSON within JSON text.
+const TRIGGER_BODY_BYTES_MAX: usize = 1024 * 1024;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,7 +37,7 @@ struct TriggerBody<'a> {
     source_arn: &'a str,
     invocation_role: &'a str,
     #[serde(flatten)]
-    addresses: Addresses,
+    addresses: Option<http::Addresses>,
     created_time: String,
     last_modified_time: String,
 }
@@ -41,25 +45,8 @@ struct TriggerBody<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ConfigBody<'a> {
-    #[serde(rename_all = "camelCase")]
-    Http {
-        auth_type: &'static str,
-        methods: &'a BTreeSet<HttpMethod>,
-        #[serde(rename = "disableURLInternet")]
-        disable_url_internet: bool,
-        /// bide's own: see docs/compatibility.md.
-        payload_format: &'static str,
-    },
-}
-
-/// Where an HTTP trigger can be called. bide has one network, so both addresses are the same.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Addresses {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    domain_name: Option<String>,
-    url_internet: String,
-    url_intranet: String,
+    Http(http::ConfigBody<'a>),
+    Timer(timer::ConfigBody<'a>),
 }
 
 #[derive(Serialize)]
@@ -72,28 +59,23 @@ struct TriggerList<'a> {
 
 impl<'a> TriggerBody<'a> {
     fn new(call: &Call<'_>, function: &Function, trigger: &'a Trigger) -> Self {
-        let TriggerConfig::Http(config) = &trigger.config;
+        let (trigger_config, addresses) = match &trigger.config {
+            TriggerConfig::Http(config) => (
+                ConfigBody::Http(http::ConfigBody::new(config)),
+                Some(http::addresses(call, function, &trigger.qualifier, config)),
+            ),
+            TriggerConfig::Timer(config) => (ConfigBody::Timer(timer::ConfigBody::new(config)), None),
+        };
         Self {
             trigger_id: &trigger.id,
             trigger_name: trigger.name.as_str(),
             description: &trigger.description,
             trigger_type: trigger.config.type_name(),
-            trigger_config: ConfigBody::Http {
-                auth_type: match config.auth {
-                    HttpAuth::Anonymous => "anonymous",
-                    HttpAuth::Function => "function",
-                },
-                methods: &config.methods,
-                disable_url_internet: config.own_addresses_disabled,
-                payload_format: match config.format {
-                    HttpFormat::Handler => "handler",
-                    HttpFormat::Event => "event",
-                },
-            },
+            trigger_config,
             qualifier: trigger.qualifier.as_str(),
             source_arn: &trigger.source_arn,
             invocation_role: &trigger.invocation_role,
-            addresses: addresses(call, function, &trigger.qualifier, config),
+            addresses,
             created_time: trigger.created_at.to_rfc3339(),
             last_modified_time: trigger.modified_at.to_rfc3339(),
         }
@@ -101,7 +83,7 @@ impl<'a> TriggerBody<'a> {
 }
 
 pub(super) async fn create(mut call: Call<'_>, service: &str, function: &str) -> Answer {
-    let body = call.read_body(SETTINGS_BODY_BYTES_MAX).await?;
+    let body = call.read_body(TRIGGER_BODY_BYTES_MAX).await?;
     let mut fields = Fields::parse(&body.bytes)?;
     let name = fields.text("triggerName")?.ok_or_else(|| Fields::required("triggerName"))?;
     let kind = fields.text("triggerType")?.ok_or_else(|| Fields::required("triggerType"))?;
@@ -135,7 +117,7 @@ pub(super) async fn get(call: Call<'_>, service: &str, function: &str, name: &st
 pub(super) async fn update(mut call: Call<'_>, service: &str, function: &str, name: &str) -> Answer {
     let current = call.state.engine.trigger(call.account(), service, function, name)?;
     reply::check_if_match(&call.head.headers, &*current.value)?;
-    let body = call.read_body(SETTINGS_BODY_BYTES_MAX).await?;
+    let body = call.read_body(TRIGGER_BODY_BYTES_MAX).await?;
     let mut fields = Fields::parse(&body.bytes)?;
     let mut trigger = current.value.as_ref().clone();
     let kind = trigger.config.type_name();
@@ -203,87 +185,14 @@ fn read_config(
     fields: &mut Fields,
     current: Option<&TriggerConfig>,
 ) -> Result<Option<TriggerConfig>, ApiError> {
-    if kind != "http" {
-        let known = if ABSENT_TYPES.contains(&kind) { "not supported yet" } else { "unknown" };
-        return Err(ApiError::invalid(format!("trigger type '{kind}' is {known}: only http is supported")));
-    }
+    let read = match kind {
+        "http" => http::read_config,
+        "timer" => timer::read_config,
+        _ => {
+            let known = if ABSENT_TYPES.contains(&kind) { "not supported yet" } else { "unknown" };
+            return Err(ApiError::invalid(format!("trigger type '{kind}' is {known}: use http or timer")));
+        }
+    };
     let Some(mut fields) = fields.object_or_text("triggerConfig")? else { return Ok(None) };
-    let current = current.map(|TriggerConfig::Http(config)| config);
-    Ok(Some(TriggerConfig::Http(read_http(&mut fields, current)?)))
-}
-
-fn read_http(fields: &mut Fields, current: Option<&HttpTrigger>) -> Result<HttpTrigger, ApiError> {
-    if fields.text("authConfig")?.is_some_and(|config| !config.is_empty()) {
-        return Err(ApiError::invalid(
-            "field 'triggerConfig.authConfig' is for authType jwt, which is not supported",
-        ));
-    }
-    let auth = match fields.text("authType")?.as_deref() {
-        None => current.map_or(HttpAuth::Function, |current| current.auth),
-        Some("anonymous") => HttpAuth::Anonymous,
-        Some("function") => HttpAuth::Function,
-        Some("jwt") => {
-            return Err(ApiError::invalid(
-                "authType jwt is not supported: use anonymous and check the token in the code",
-            ));
-        }
-        Some(_) => {
-            return Err(ApiError::invalid("field 'triggerConfig.authType' must be anonymous or function"));
-        }
-    };
-    let methods = match read_methods(fields, "methods")? {
-        Some(methods) if methods.is_empty() => {
-            return Err(ApiError::invalid("field 'triggerConfig.methods' is empty"));
-        }
-        Some(methods) => methods,
-        None => current.map(|current| current.methods.clone()).ok_or_else(|| fields.missing("methods"))?,
-    };
-    let format = match fields.text("payloadFormat")?.as_deref() {
-        None => current.map_or(HttpFormat::Handler, |current| current.format),
-        Some("handler") => HttpFormat::Handler,
-        Some("event") => HttpFormat::Event,
-        Some(_) => {
-            return Err(ApiError::invalid("field 'triggerConfig.payloadFormat' must be handler or event"));
-        }
-    };
-    let disabled = fields.flag("disableURLInternet")?;
-    let disabled = disabled.unwrap_or(current.is_some_and(|current| current.own_addresses_disabled));
-    Ok(HttpTrigger { auth, methods, own_addresses_disabled: disabled, format })
-}
-
-/// A list of methods.
-pub(super) fn read_methods(
-    fields: &mut Fields,
-    name: &str,
-) -> Result<Option<BTreeSet<HttpMethod>>, ApiError> {
-    let Some(methods) = fields.texts(name)? else { return Ok(None) };
-    let known = HttpMethod::ALL.map(HttpMethod::as_str).join(", ");
-    let read = methods.iter().map(|method| {
-        let wrong = || ApiError::invalid(format!("method '{method}' is not supported: use {known}"));
-        HttpMethod::parse(method).ok_or_else(wrong)
-    });
-    read.collect::<Result<_, _>>().map(Some)
-}
-
-fn addresses(call: &Call<'_>, function: &Function, qualifier: &Qualifier, config: &HttpTrigger) -> Addresses {
-    let base = call.base_url();
-    let http_domain = call.state.domains.http_domain.as_ref();
-    let domain_name = http_domain.map(|domain| format!("{}.{domain}", subdomain(function, qualifier)));
-    let url = match &domain_name {
-        _ if config.own_addresses_disabled => String::new(),
-        Some(name) => format!("{}/", with_host(&base, name)),
-        None => {
-            let at = if qualifier.is_latest() { String::new() } else { format!(".{qualifier}") };
-            format!("{base}/2016-08-15/proxy/{}{at}/{}/", function.service, function.name)
-        }
-    };
-    Addresses { domain_name, url_internet: url.clone(), url_intranet: url }
-}
-
-/// `base` (a scheme and an authority) with another host name and the same port.
-fn with_host(base: &str, name: &str) -> String {
-    let (scheme, authority) = base.split_once("://").unwrap_or(("http", base));
-    let port =
-        authority.parse::<axum::http::uri::Authority>().ok().and_then(|authority| authority.port_u16());
-    port.map_or_else(|| format!("{scheme}://{name}"), |port| format!("{scheme}://{name}:{port}"))
+    read(&mut fields, current).map(Some)
 }

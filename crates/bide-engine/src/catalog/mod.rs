@@ -13,6 +13,7 @@ mod scaling;
 mod service;
 mod stored;
 mod subdomain;
+mod timer;
 mod trigger;
 mod view;
 
@@ -29,6 +30,7 @@ use crate::batcher::Batcher;
 use crate::error::Error;
 pub use layer::{NewLayerVersion, PublishedLayer};
 pub use subdomain::subdomain;
+pub(crate) use timer::{DueTimer, TimerStep};
 use trigger::Triggers;
 use view::View;
 
@@ -92,7 +94,7 @@ pub(crate) struct Catalog {
 }
 
 /// The right to change something.
-type Changing = tokio::sync::OwnedMutexGuard<()>;
+pub(crate) type Changing = tokio::sync::OwnedMutexGuard<()>;
 
 impl Target {
     pub fn function(&self) -> &Arc<Function> {
@@ -129,7 +131,7 @@ impl Catalog {
         for (key, object) in store.controls().await? {
             view.load(&key, &object)?;
         }
-        view.link();
+        view.link()?;
         Ok(Self { batcher, region, view: Arc::new(RwLock::new(view)), changing: Arc::default() })
     }
 
@@ -202,7 +204,8 @@ impl Catalog {
         self.resolve(&function.account, function.service.as_str(), function.name.as_str(), &target.qualifier)
     }
 
-    async fn begin(&self) -> Changing {
+    /// Holds off all changes, until it is dropped or used up by one.
+    pub(crate) async fn begin(&self) -> Changing {
         Arc::clone(&self.changing).lock_owned().await
     }
 
@@ -217,7 +220,7 @@ impl Catalog {
         let (batcher, view) = (self.batcher.clone(), Arc::clone(&self.view));
         let change = tokio::spawn(async move {
             let _changing = changing;
-            let revision = batcher.control(ControlChange { writes }).await?.map_err(|_| Error::Conflict)?;
+            let revision = batcher.control(ControlChange::of(writes)).await?.map_err(|_| Error::Conflict)?;
             Ok(show(&mut view.write().expect("nobody panics while changing the view"), revision))
         });
         change.await.unwrap_or_else(|_| Err(Error::System("the change broke off".to_owned())))
@@ -235,6 +238,10 @@ pub enum LoadError {
         #[source]
         source: serde_json::Error,
     },
+    #[error(
+        "control object {0} is without what belongs to it; run `bide verify` on the data directory, and restore from a copy"
+    )]
+    Incomplete(String),
     #[error("control object {0} is of an unknown kind; it was written by a newer bide")]
     Kind(String),
 }

@@ -1,7 +1,7 @@
 //! Keys and stored form of control objects.
 //!
-//! Owns the key scheme (`service/…`, `function/…`, `async/…`, `trigger/…`, `domain/…`, `layer/…`, `retired/…`,
-//! `scaling/…`, `sequence/function`) and the JSON form, which carries its version. A version or kind that is not known is
+//! Owns the key scheme (`service/…`, `function/…`, `async/…`, `trigger/…`, `timer/…`, `domain/…`, `layer/…`,
+//! `retired/…`, `scaling/…`, `sequence/function`) and the JSON form, which carries its version. A version or kind that is not known is
 //! an error, never skipped.
 
 use bide_store::ControlKey;
@@ -62,6 +62,11 @@ pub(super) fn layer_key(account: &AccountId, name: &LayerName) -> ControlKey {
 
 pub(super) fn trigger_key(function: FunctionId, name: &TriggerName) -> ControlKey {
     ControlKey::new(&["trigger", &function.get().to_string(), name.as_str()])
+}
+
+/// How far a time trigger has come.
+pub(super) fn timer_key(function: FunctionId, name: &TriggerName) -> ControlKey {
+    ControlKey::new(&["timer", &function.get().to_string(), name.as_str()])
 }
 
 pub(super) fn domain_key(name: &DomainName) -> ControlKey {

@@ -11,6 +11,7 @@ use bide_types::{AccountId, Qualifier, Timestamp, TriggerName};
 use super::stored::{encode, trigger_key};
 use super::{Catalog, Changing, FunctionEntry, Listing, Target, Versioned, expected, page, removal};
 use crate::error::Error;
+use crate::timers;
 
 /// The triggers of a function by name.
 pub(crate) type Triggers = BTreeMap<TriggerName, Versioned<Trigger>>;
@@ -38,8 +39,9 @@ impl Catalog {
                 "a function has at most {TRIGGERS_PER_FUNCTION_MAX} triggers"
             )));
         }
-        check_free(&entry, &trigger)?;
-        self.write_trigger(changing, trigger, Expected::Absent).await
+        check(&entry, &trigger)?;
+        let now = trigger.created_at;
+        self.write_trigger(changing, trigger, None, Expected::Absent, now).await
     }
 
     pub(crate) fn trigger(
@@ -71,24 +73,31 @@ impl Catalog {
         trigger.id.clone_from(&current.value.id);
         trigger.created_at = current.value.created_at;
         trigger.modified_at = now;
-        check_free(&entry, &trigger)?;
-        self.write_trigger(changing, trigger, expected(revision)).await
+        check(&entry, &trigger)?;
+        self.write_trigger(changing, trigger, Some(&current.value), expected(revision), now).await
     }
 
     async fn write_trigger(
         &self,
         changing: Changing,
         trigger: Trigger,
+        current: Option<&Trigger>,
         expected: Expected,
+        now: Timestamp,
     ) -> Result<Versioned<Trigger>, Error> {
-        let write = ControlWrite {
+        let (progress_write, progress) = self.view().progress_of(&trigger, current, now).unzip();
+        let mut writes = Vec::from_iter(progress_write);
+        writes.push(ControlWrite {
             key: trigger_key(trigger.function, &trigger.name),
             expected,
             value: Some(encode(&trigger)),
-        };
-        self.commit(changing, vec![write], |view, revision| {
+        });
+        self.commit(changing, writes, |view, revision| {
             let trigger = Versioned { value: Arc::new(trigger), revision };
             view.put_trigger(trigger.clone());
+            if let Some(progress) = progress {
+                let _ = view.arm(progress); // its trigger is there
+            }
             trigger
         })
         .await
@@ -105,8 +114,9 @@ impl Catalog {
         let changing = self.begin().await;
         let trigger = self.trigger(account, service, function, name)?;
         trigger.check_seen(revision)?;
-        let write = removal(trigger_key(trigger.value.function, &trigger.value.name), trigger.revision);
-        self.commit(changing, vec![write], move |view, _| {
+        let mut writes = Vec::from_iter(self.view().progress_removal(&trigger.value));
+        writes.push(removal(trigger_key(trigger.value.function, &trigger.value.name), trigger.revision));
+        self.commit(changing, writes, move |view, _| {
             view.remove_trigger(trigger.value.function, &trigger.value.name);
         })
         .await
@@ -130,9 +140,15 @@ impl Catalog {
     }
 }
 
+fn check(entry: &FunctionEntry, trigger: &Trigger) -> Result<(), Error> {
+    match &trigger.config {
+        TriggerConfig::Http(_) => check_free(entry, trigger),
+        TriggerConfig::Timer(config) => timers::check(trigger, config),
+    }
+}
+
 /// One HTTP trigger per qualifier (FC "HTTP trigger overview").
 fn check_free(entry: &FunctionEntry, trigger: &Trigger) -> Result<(), Error> {
-    let TriggerConfig::Http(_) = trigger.config;
     match http_trigger(&entry.triggers, &trigger.qualifier) {
         Some((other, _)) if other.name != trigger.name => Err(Error::TriggerExists(format!(
             "qualifier '{}' has the HTTP trigger '{}' already, and can have one only",
@@ -147,6 +163,6 @@ fn http_trigger<'a>(triggers: &'a Triggers, qualifier: &Qualifier) -> Option<(&'
         TriggerConfig::Http(config) if trigger.value.qualifier == *qualifier => {
             Some((trigger.value.as_ref(), config))
         }
-        TriggerConfig::Http(_) => None,
+        TriggerConfig::Http(_) | TriggerConfig::Timer(_) => None,
     })
 }

@@ -17,8 +17,9 @@ use bide_types::{
 };
 
 use super::retired::{Retired, RetiredEntry};
-use super::stored::{decode, function_sequence_key};
+use super::stored::{decode, function_sequence_key, timer_key};
 use super::subdomain::subdomain;
+use super::timer::{TimerProgress, Timers};
 use super::trigger::Triggers;
 use super::{FunctionEntry, LoadError, Versioned};
 use crate::error::Error;
@@ -34,6 +35,7 @@ pub(super) struct View {
     pub(super) domains: BTreeMap<DomainName, Versioned<CustomDomain>>,
     /// Of the qualifiers that have an HTTP trigger.
     pub(super) subdomains: HashMap<String, (FunctionId, Qualifier)>,
+    pub(super) timers: Timers,
     /// Last function id given, and the revision of the object that holds it.
     pub(super) sequence: Option<(u64, u64)>,
     /// What is read before what it belongs to; empty after [`View::link`].
@@ -46,6 +48,7 @@ struct Loading {
     configs: Vec<Versioned<AsyncInvokeConfig>>,
     triggers: Vec<Versioned<Trigger>>,
     scaling: Vec<Versioned<ScalingConfig>>,
+    timers: Vec<Versioned<TimerProgress>>,
 }
 
 /// What belongs to a function and is stored beside it.
@@ -87,6 +90,10 @@ impl View {
                 let trigger = decode(&object.value).map_err(damaged)?;
                 self.loading.triggers.push(Versioned { value: Arc::new(trigger), revision });
             }
+            Some("timer") => {
+                let progress = decode(&object.value).map_err(damaged)?;
+                self.loading.timers.push(Versioned { value: Arc::new(progress), revision });
+            }
             Some("domain") => {
                 let domain: CustomDomain = decode(&object.value).map_err(damaged)?;
                 self.domains.insert(domain.name.clone(), Versioned { value: Arc::new(domain), revision });
@@ -111,12 +118,20 @@ impl View {
         Ok(())
     }
 
-    pub(super) fn link(&mut self) {
-        let Loading { functions, configs, triggers, scaling } = std::mem::take(&mut self.loading);
+    pub(super) fn link(&mut self) -> Result<(), LoadError> {
+        let Loading { functions, configs, triggers, scaling, timers } = std::mem::take(&mut self.loading);
         functions.into_iter().for_each(|function| self.put_function(function));
         configs.into_iter().for_each(|config| self.put_config(config));
         triggers.into_iter().for_each(|trigger| self.put_trigger(trigger));
         scaling.into_iter().for_each(|scaling| self.put_scaling(scaling));
+        for progress in timers {
+            let key = timer_key(progress.value.function, &progress.value.trigger);
+            self.arm(progress).map_err(|_| LoadError::Incomplete(key.as_str().to_owned()))?;
+        }
+        match self.unarmed() {
+            Some(key) => Err(LoadError::Incomplete(key.as_str().to_owned())),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn service(&self, account: &AccountId, name: &str) -> Result<&ServiceEntry, Error> {
@@ -185,6 +200,7 @@ impl View {
     }
 
     pub(super) fn remove_trigger(&mut self, function: FunctionId, name: &TriggerName) {
+        self.timers.remove(function, name);
         self.change(function, |belongings| {
             belongings.triggers.remove(name);
         });
@@ -271,8 +287,9 @@ impl Belongings {
 }
 
 fn http_qualifiers(triggers: &Triggers) -> impl Iterator<Item = &Qualifier> {
-    triggers.values().map(|trigger| match trigger.value.config {
-        TriggerConfig::Http(_) => &trigger.value.qualifier,
+    triggers.values().filter_map(|trigger| match trigger.value.config {
+        TriggerConfig::Http(_) => Some(&trigger.value.qualifier),
+        TriggerConfig::Timer(_) => None,
     })
 }
 

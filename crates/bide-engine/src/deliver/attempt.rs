@@ -17,7 +17,7 @@ use super::lanes::{LaneKey, Sent};
 use crate::arn::{self, DestinationArn, FunctionArn, ResourceArn};
 use crate::destinations::{Mapping, Message};
 use crate::http_payload;
-use crate::invoke::destination_submission;
+use crate::invoke::internal_submission;
 use crate::options::{
     DELIVERIES_AT_ONCE, DELIVERY_ATTEMPTS_MAX, DELIVERY_WAIT_FIRST, DELIVERY_WAIT_MAX, DESTINATION_HOPS_MAX,
     DESTINATION_RECORD_BYTES_MAX,
@@ -217,7 +217,7 @@ fn submission(
         .map_err(|error| Failure::Passing(error.to_string()))?;
     let record = encode(pending, &function_arn(shared, pending, about))?;
     let request_id = request_id(shared.entropy.as_ref());
-    Ok(destination_submission(&target, request_id, delivery.hops + 1, record))
+    Ok(internal_submission(&target, request_id, delivery.hops + 1, record))
 }
 
 fn message(

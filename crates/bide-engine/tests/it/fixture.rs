@@ -1,13 +1,13 @@
 //! A whole engine whose outside world is under control.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bide_core::LeaseHolder;
 use bide_engine::{
     Accepted, AsyncCall, AttemptResult, Dependencies, Destinations, Engine, Error, NoDestinations, Options,
-    Status, Store, TaskView,
+    StartError, Status, Store, TaskView,
 };
 use bide_engine::{FunctionErrorCause, FunctionErrorKind};
 use bide_env::{Clock, ManualClock, SequenceEntropy};
@@ -30,7 +30,11 @@ pub(crate) struct Fixture {
     pub(crate) clock: ManualClock,
     pub(crate) account: AccountId,
     destinations: Arc<dyn Destinations>,
+    /// What the functions were called with, in order; those of HTTP calls are left out.
+    pub(crate) events: Events,
 }
+
+pub(crate) type Events = Arc<Mutex<Vec<Bytes>>>;
 
 /// The script that most tests use: the event says what happens.
 pub(crate) fn script(payload: &[u8], retry_count: u32) -> FakeRun {
@@ -84,7 +88,7 @@ impl Fixture {
     }
 
     /// An engine that works on `seen`, which is `store` or stands before it and may hold something already.
-    async fn start(
+    pub(crate) async fn start(
         store: MemoryStore,
         seen: Arc<dyn Store>,
         clock: ManualClock,
@@ -93,29 +97,36 @@ impl Fixture {
         options: Options,
         destinations: Arc<dyn Destinations>,
     ) -> Self {
-        let executor = FakeExecutor::new(slots, |_, request| match &request.http {
+        let events = Events::default();
+        let seen_events = Arc::clone(&events);
+        let executor = FakeExecutor::new(slots, move |_, request| match &request.http {
             Some(http) => crate::http::script(http, request),
-            None => script(&request.payload, request.retry_count),
+            None => {
+                seen_events.lock().expect("free").push(request.payload.clone());
+                script(&request.payload, request.retry_count)
+            }
         });
-        let dependencies = Dependencies {
-            store: seen,
-            executor: Arc::new(executor.clone()),
-            clock: Arc::new(clock.clone()),
-            entropy: Arc::new(SequenceEntropy::default()),
-            destinations: Arc::clone(&destinations),
-            holder: LeaseHolder(holder),
-        };
-        let engine = Engine::start(dependencies, options).await.expect("started");
+        let engine = engine(seen, &executor, &clock, holder, options, &destinations).await.expect("started");
         let account = AccountId::new("10001").expect("valid");
-        Self { engine, store, executor, clock, account, destinations }
+        Self { engine, store, executor, clock, account, destinations, events }
+    }
+
+    /// Only tries to start another engine on the same store.
+    pub(crate) async fn try_restart(&self, holder: u64) -> Result<Engine, StartError> {
+        let store = Arc::new(self.store.reopen());
+        engine(store, &self.executor, &self.clock, holder, Options::default(), &self.destinations).await
     }
 
     /// A second engine on the same store, as after a crash of the first, which is left as it is.
     pub(crate) async fn crash(self, holder: u64) -> Self {
+        self.crash_with(holder, Options::default()).await
+    }
+
+    /// The same with other options.
+    pub(crate) async fn crash_with(self, holder: u64, options: Options) -> Self {
         let store = self.store.reopen();
         let seen = Arc::new(store.clone());
-        let (clock, options) = (self.clock.clone(), Options::default());
-        Self::start(store, seen, clock, 4, holder, options, self.destinations).await
+        Self::start(store, seen, self.clock.clone(), 4, holder, options, self.destinations).await
     }
 
     pub(crate) fn service(&self, name: &str) -> Service {
@@ -221,6 +232,25 @@ impl Fixture {
             tokio::task::yield_now().await;
         }
     }
+}
+
+async fn engine(
+    store: Arc<dyn Store>,
+    executor: &FakeExecutor,
+    clock: &ManualClock,
+    holder: u64,
+    options: Options,
+    destinations: &Arc<dyn Destinations>,
+) -> Result<Engine, StartError> {
+    let dependencies = Dependencies {
+        store,
+        executor: Arc::new(executor.clone()),
+        clock: Arc::new(clock.clone()),
+        entropy: Arc::new(SequenceEntropy::default()),
+        destinations: Arc::clone(destinations),
+        holder: LeaseHolder(holder),
+    };
+    Engine::start(dependencies, options).await
 }
 
 pub(crate) fn task_id(text: &str) -> TaskId {

@@ -9,4 +9,6 @@ mod http;
 mod lifecycle;
 mod stops;
 mod targets;
+mod timers;
+mod timers_week;
 mod troubled;

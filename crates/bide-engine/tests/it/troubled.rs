@@ -24,6 +24,8 @@ pub(crate) struct Troubled {
     pub(crate) pauses: Arc<AtomicUsize>,
     /// Commits so far.
     pub(crate) commits: Arc<AtomicUsize>,
+    /// So many of the next commits that submit something with a control change fail to read.
+    pub(crate) refused_changes: Arc<AtomicUsize>,
     /// There are leases without a record, as many as anybody asks for.
     pub(crate) phantom_leases: Arc<AtomicBool>,
 }
@@ -36,6 +38,7 @@ impl Troubled {
             panics: Arc::default(),
             pauses: Arc::default(),
             commits: Arc::default(),
+            refused_changes: Arc::default(),
             phantom_leases: Arc::default(),
         }
     }
@@ -48,6 +51,14 @@ impl Store for Troubled {
         if batch.claims.iter().any(|claim| Some(claim.function) == damaged) {
             let (place, reason) = ("a record".to_owned(), "a test wants it".to_owned());
             return Box::pin(async { Err(StoreError::Damaged { place, reason }) });
+        }
+        if batch.controls.iter().any(|change| !change.submissions.is_empty())
+            && self
+                .refused_changes
+                .try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                .is_ok()
+        {
+            return Box::pin(async { Err(StoreError::Read { reason: "a test wants it".to_owned() }) });
         }
         Box::pin(async {
             for _ in 0..self.pauses.load(Ordering::Relaxed) {

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::Subject;
-use super::driver::{Driver, at};
-use crate::batch::Batch;
+use super::driver::{Driver, at, plain, task};
+use crate::batch::{Batch, SubmitReply};
 use crate::control::{ControlChange, ControlConflict, ControlKey, ControlObject, ControlWrite, Expected};
 
 fn key(name: &str) -> ControlKey {
@@ -20,7 +20,7 @@ fn remove(name: &str, expected: Expected) -> ControlWrite {
 }
 
 async fn change<S: Subject>(driver: &Driver<S>, writes: Vec<ControlWrite>) -> Result<u64, ControlConflict> {
-    let controls = vec![ControlChange { writes }];
+    let controls = vec![ControlChange::of(writes)];
     driver.commit(Batch { now: at(0), controls, ..Batch::default() }).await.controls.remove(0)
 }
 
@@ -75,7 +75,7 @@ pub async fn writes_of_one_change_happen_together_or_not_at_all(subject: impl Su
 
 pub async fn changes_of_one_batch_see_those_before_them(subject: impl Subject) {
     let driver = Driver::new(subject);
-    let change = |writes| ControlChange { writes };
+    let change = ControlChange::of;
     let controls = vec![
         change(vec![put("a", Expected::Absent, "1")]),
         change(vec![put("a", Expected::Absent, "other")]),
@@ -101,6 +101,30 @@ pub async fn a_removed_object_is_gone_and_can_come_again(subject: impl Subject) 
     );
     change(&driver, vec![put("a", Expected::Absent, "2")]).await.expect("no conflict");
     assert_eq!(all(&driver).await, [object("a", 1, "2")]);
+}
+
+pub async fn what_goes_with_a_change_is_submitted_with_it_or_not_at_all(subject: impl Subject) {
+    let driver = Driver::new(subject);
+    let with = |expected, submissions| ControlChange { writes: vec![put("a", expected, "")], submissions };
+    let controls = vec![
+        with(Expected::Absent, vec![task("first"), plain()]),
+        with(Expected::Absent, vec![task("never"), plain()]),
+        with(Expected::Revision(1), vec![task("first"), task("second")]),
+    ];
+    let submissions = vec![task("second")];
+    let reply = driver.commit(Batch { now: at(0), controls, submissions, ..Batch::default() }).await;
+    assert_eq!(reply.controls, [Ok(1), Err(ControlConflict { key: key("a"), found: Some(1) }), Ok(2)]);
+    assert_eq!(
+        reply.submissions,
+        [SubmitReply::Duplicate],
+        "a change comes before the submissions of its batch"
+    );
+    let driver = driver.reopen().await;
+    assert_eq!(driver.task("never").await, None);
+    assert_eq!(driver.ledger().await.accepted, 3);
+    let claimed = driver.claim(at(0), 9).await.claimed;
+    let payloads: Vec<_> = claimed.iter().map(|claimed| &claimed.payload[..]).collect();
+    assert_eq!(payloads, [&b"event of first"[..], b"event", b"event of second"]);
 }
 
 pub async fn objects_come_in_the_order_of_keys(subject: impl Subject) {

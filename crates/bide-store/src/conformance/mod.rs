@@ -138,6 +138,7 @@ macro_rules! conformance {
                 writes_of_one_change_happen_together_or_not_at_all
                 changes_of_one_batch_see_those_before_them
                 a_removed_object_is_gone_and_can_come_again
+                what_goes_with_a_change_is_submitted_with_it_or_not_at_all
                 objects_come_in_the_order_of_keys
             }
             packages {

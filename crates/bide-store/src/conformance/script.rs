@@ -233,7 +233,14 @@ impl Script {
             },
             value: self.dice.chance(75).then(|| self.payload()),
         });
-        ControlChange { writes: writes.collect() }
+        ControlChange { writes: writes.collect(), submissions: self.accompanying() }
+    }
+
+    /// What is submitted if and only if a change of control objects happens: no tasks, whose ids may be taken.
+    fn accompanying(&mut self) -> Vec<Submission> {
+        let mut submissions: Vec<_> = (0..self.dice.index(3)).map(|_| self.submission()).collect();
+        submissions.iter_mut().for_each(|submission| submission.enqueue.task = None);
+        submissions
     }
 
     fn purge(&mut self) -> Purge {

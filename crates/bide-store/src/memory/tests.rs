@@ -51,7 +51,18 @@ async fn the_ledger_agrees_with_a_recount_after_every_batch() {
             let batch = script.next_batch();
             let functions: Vec<_> =
                 batch.submissions.iter().map(|submission| submission.enqueue.function).collect();
+            let accompanying: Vec<Vec<_>> = batch
+                .controls
+                .iter()
+                .map(|change| {
+                    change.submissions.iter().map(|submission| submission.enqueue.function).collect()
+                })
+                .collect();
             let reply = store.commit(batch).await.expect("the model commits");
+            let changed = accompanying.into_iter().zip(&reply.controls).filter(|(_, reply)| reply.is_ok());
+            for function in changed.flat_map(|(functions, _)| functions) {
+                *accepted.entry(function).or_default() += 1;
+            }
             for (function, _) in functions
                 .into_iter()
                 .zip(&reply.submissions)

@@ -1,4 +1,4 @@
-//! Changes of control objects: compare revisions, then write all or nothing.
+//! Changes of control objects: compare revisions, then write all or nothing, and submit what goes with it.
 
 use std::collections::BTreeMap;
 
@@ -28,6 +28,9 @@ impl Planner<'_> {
             written.insert(write.key, write.value.map(|value| ControlObject { revision, value }));
         }
         self.controls.extend(written);
+        for submission in change.submissions {
+            self.submit(submission)?;
+        }
         Ok(Ok(revision))
     }
 }

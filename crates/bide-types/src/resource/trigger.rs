@@ -31,6 +31,7 @@ pub struct Trigger {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum TriggerConfig {
     Http(HttpTrigger),
+    Timer(TimerTrigger),
 }
 
 impl TriggerConfig {
@@ -38,8 +39,20 @@ impl TriggerConfig {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Http(_) => "http",
+            Self::Timer(_) => "timer",
         }
     }
+}
+
+/// Invokes a qualifier of a function asynchronously when it is time (FC "TimerTriggerConfig").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerTrigger {
+    /// `@every 4m`, or six cron fields, in UTC unless it begins with `CRON_TZ=Area/City `.
+    pub cron_expression: String,
+    /// A timer that is not enabled is kept and never fires.
+    pub enabled: bool,
+    /// Handed over as the text that it is.
+    pub payload: String,
 }
 
 /// Lets a qualifier of a function be called over HTTP (FC "HTTPTriggerConfig").

@@ -9,6 +9,7 @@ pub(crate) mod instances;
 pub(crate) mod invoke;
 pub(crate) mod serve;
 pub(crate) mod tasks;
+pub(crate) mod timers;
 pub(crate) mod verify;
 
 use std::str::FromStr;

@@ -7,7 +7,7 @@ use bide_api::auth::{Credential, Secret};
 use bide_types::AccountId;
 use serde::Deserialize;
 
-use super::SandboxMode;
+use super::{MissedTicksRule, SandboxMode};
 use crate::logging::LogFormat;
 
 #[derive(Debug, Default, Deserialize)]
@@ -23,6 +23,7 @@ pub(super) struct File {
     pub(super) log_filter: Option<String>,
     pub(super) drain_timeout_seconds: Option<u64>,
     pub(super) task_retention_seconds: Option<u64>,
+    pub(super) missed_ticks: Option<MissedTicksRule>,
     pub(super) idle_timeout_seconds: Option<u64>,
     pub(super) start_timeout_seconds: Option<u64>,
     pub(super) instances_per_account: Option<usize>,

@@ -4,6 +4,7 @@
 
 mod credentials;
 mod file;
+mod missed_ticks;
 mod sandbox;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use crate::logging::LogFormat;
 use file::File;
 
 pub(crate) use credentials::{from_environment, stored};
+pub(crate) use missed_ticks::MissedTicksRule;
 pub(crate) use sandbox::SandboxMode;
 
 /// Address the server listens on by default.
@@ -62,6 +64,9 @@ pub(crate) struct Flags {
     /// Seconds for which settled tasks are kept [default: 604800]
     #[arg(long, env = "BIDE_TASK_RETENTION_SECONDS")]
     pub(crate) task_retention_seconds: Option<u64>,
+    /// What becomes of ticks of time triggers that were due while no server ran [default: skip]
+    #[arg(long, env = "BIDE_MISSED_TICKS")]
+    pub(crate) missed_ticks: Option<MissedTicksRule>,
     /// Seconds after which an idle instance is ended [default: 180]
     #[arg(long, env = "BIDE_IDLE_TIMEOUT_SECONDS")]
     pub(crate) idle_timeout_seconds: Option<u64>,
@@ -99,6 +104,7 @@ pub(crate) struct Settings {
     pub(crate) log_filter: String,
     pub(crate) drain_timeout: Duration,
     pub(crate) task_retention: Option<Duration>,
+    pub(crate) missed_ticks: MissedTicksRule,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) instances_per_account: Option<usize>,
@@ -154,6 +160,7 @@ impl Settings {
             drain_timeout: seconds(flags.drain_timeout_seconds.or(file.drain_timeout_seconds))
                 .unwrap_or(bide_engine::Options::default().drain_timeout),
             task_retention: seconds(flags.task_retention_seconds.or(file.task_retention_seconds)),
+            missed_ticks: flags.missed_ticks.or(file.missed_ticks).unwrap_or_default(),
             idle_timeout: seconds(flags.idle_timeout_seconds.or(file.idle_timeout_seconds)),
             start_timeout: seconds(flags.start_timeout_seconds.or(file.start_timeout_seconds)),
             instances_per_account: flags.instances_per_account.or(file.instances_per_account),
