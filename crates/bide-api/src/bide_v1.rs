@@ -26,6 +26,7 @@ pub(crate) const INSTANCES_PATH: &str = "/bide/v1/instances";
 struct StatusBody {
     store: StoreCounts,
     instances: InstanceCounts,
+    standbys: StandbyCounts,
     functions: Vec<FunctionCounts>,
 }
 
@@ -44,6 +45,14 @@ struct InstanceCounts {
     busy: usize,
     waiting: usize,
     unwell: u64,
+}
+
+/// Processes that wait for a function; no instances.
+#[derive(Serialize)]
+struct StandbyCounts {
+    waiting: usize,
+    missing: usize,
+    used: u64,
 }
 
 #[derive(Serialize)]
@@ -105,6 +114,11 @@ pub(crate) async fn status(state: &ApiState, account: &AccountId) -> Result<Resp
             busy: instances.busy,
             waiting: instances.waiting,
             unwell: instances.unwell,
+        },
+        standbys: StandbyCounts {
+            waiting: instances.standbys.waiting,
+            missing: instances.standbys.missing,
+            used: instances.standbys.used,
         },
         functions: functions.iter().map(|(function, ledger)| function_counts(function, ledger)).collect(),
     }))

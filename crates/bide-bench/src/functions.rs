@@ -53,6 +53,12 @@ pub(crate) async fn instances(client: &Client) -> anyhow::Result<(u64, u64)> {
     Ok((number("total")?, number("starting")?))
 }
 
+/// Standbys that are still to be started, or starting: see `GET /bide/v1/status`.
+pub(crate) async fn missing_standbys(client: &Client) -> anyhow::Result<u64> {
+    let status = client.json(Method::GET, "/bide/v1/status", None).await?;
+    status["standbys"]["missing"].as_u64().with_context(|| format!("no standbys in {status}"))
+}
+
 /// What the node counts: see `GET /bide/v1/status`.
 pub(crate) struct Counts {
     pub(crate) flushes: u64,

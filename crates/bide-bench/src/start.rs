@@ -1,8 +1,9 @@
 //! `start`: how long the first call of an instance takes, from its request to its answer.
 //!
-//! Every sample is a synchronous call over HTTP that finds no instance: the function has just been changed, and the
-//! instance before it is gone. In turn with it, in the same run: spawns of the same interpreter to its first answer, as
-//! lean as it gets and as most people would write it, and the lean one within `bwrap`. Then a burst: many at once.
+//! Every sample is a synchronous call over HTTP that finds no instance: the function has just been changed, the instance
+//! before it is gone, and the server has done what it does ahead of need (`--server-arg=--standby-instances=0`: nothing).
+//! In turn with it, in the same run: spawns of the same interpreter to its first answer, as lean as it gets and as most
+//! people would write it, and the lean one within `bwrap`. Then a burst: many at once.
 
 mod burst;
 mod report;
@@ -19,7 +20,7 @@ use serde_json::json;
 
 use crate::bare_program::BareProgram;
 use crate::figures::{Samples, progress};
-use crate::functions::{create_service, instances};
+use crate::functions::{create_service, instances, missing_standbys};
 use crate::subject::{Bare, Options, Runtime, Subjects};
 
 /// Between two looks at whether an instance is gone.
@@ -113,14 +114,14 @@ async fn cold_call(client: &Client, runtime: Runtime) -> anyhow::Result<Duration
     Ok(took)
 }
 
-/// Changes the function, the only one with instances, and waits until none is left.
+/// Changes the function, the only one with instances, and waits until none is left and nothing is being made ready.
 pub(crate) async fn renew(client: &Client, runtime: Runtime) -> anyhow::Result<()> {
     let clock = SystemClock::new();
     let change = json!({ "description": format!("{:?}", clock.monotonic()) });
     client.json(Method::PUT, &runtime.path(), Some(&change)).await?;
     let deadline = clock.monotonic() + GONE_TIMEOUT;
-    while instances(client).await?.0 > 0 {
-        anyhow::ensure!(clock.monotonic() < deadline, "an instance of a changed function does not end");
+    while instances(client).await?.0 > 0 || missing_standbys(client).await? > 0 {
+        anyhow::ensure!(clock.monotonic() < deadline, "the server does not come to rest");
         clock.sleep(POLL_PERIOD).await;
     }
     Ok(())

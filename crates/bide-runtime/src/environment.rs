@@ -1,7 +1,8 @@
 //! The environment of an instance (fc-behaviour 7.6; FC "Use layers" for `PATH` and `LD_LIBRARY_PATH`).
 //!
-//! Owns the list of injected variables. The server's own environment is never passed on, and a variable of the user
-//! with the reserved prefix is dropped, so an `FC_` variable always says the truth.
+//! Owns the list of injected variables, and which variables count from the first instruction of a program on. The server's
+//! own environment is never passed on, and a variable of the user with the reserved prefix is dropped, so an `FC_`
+//! variable always says the truth.
 
 use std::ffi::OsString;
 
@@ -11,11 +12,53 @@ use crate::runtime::Start;
 
 const RESERVED_PREFIX: &str = "FC_";
 
-pub(crate) fn of(start: &Start<'_>) -> Vec<(OsString, OsString)> {
+/// Variables that the dynamic linker, the C library or an interpreter reads once, when it starts; setting them later is in
+/// vain. In doubt a variable belongs here: that only costs functions which set it their standbys.
+const READ_AT_START: [&str; 8] =
+    ["HOME", "LANG", "LANGUAGE", "TZ", "TZDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+/// Likewise, by their beginnings.
+const READ_AT_START_PREFIXES: [&str; 12] = [
+    "LC_", "LD_", "GLIBC_", "MALLOC_", "GCONV_", "LOCPATH", "PYTHON", "NODE_", "UV_", "SSL_", "OPENSSL_",
+    "ICU_",
+];
+
+/// Variables, each with one value, in the order in which they were first set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Environment(Vec<(String, String)>);
+
+impl Environment {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => value.clone_into(old),
+            None => self.0.push((name.to_owned(), value.to_owned())),
+        }
+    }
+
+    pub(crate) fn filter(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|(name, _)| keep(name)).cloned().collect())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    pub(crate) fn into_pairs(self) -> Vec<(OsString, OsString)> {
+        self.0.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+}
+
+/// Whether a variable counts from the first instruction of a program on.
+pub(crate) fn is_read_at_start(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    READ_AT_START.contains(&name.as_str())
+        || READ_AT_START_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+pub(crate) fn of(start: &Start<'_>) -> Environment {
     let spec = start.spec;
     let function = &spec.function;
-    let mut env: Vec<(OsString, OsString)> = Vec::with_capacity(24 + function.environment.len());
-    let mut set = |name: &str, value: &str| env.push((name.into(), value.into()));
+    let mut env = Environment::default();
+    let mut set = |name: &str, value: &str| env.set(name, value);
     let home = start.layout.home().to_string_lossy();
     paths(start, &mut set);
     set("LANG", "C.UTF-8");
@@ -60,3 +103,6 @@ fn paths(start: &Start<'_>, set: &mut impl FnMut(&str, &str)) {
         None => set("PATH", start.search_path),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::http_call::{HttpRequest, Responder};
+use crate::standby::StandbyStats;
 
 /// A boxed future, so that the traits here can be used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -183,6 +184,7 @@ pub struct ExecutorStats {
     pub waiting: usize,
     /// Instances replaced since the start because their health check failed.
     pub unwell: u64,
+    pub standbys: StandbyStats,
 }
 
 /// A cancellation signal: cheap to clone, all clones see it, and it cannot be taken back.

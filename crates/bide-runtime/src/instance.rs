@@ -27,6 +27,7 @@ use crate::layout::Layout;
 use crate::logs::{Logs, StartLog};
 use crate::runtime::{Broken, Channel, Live, Reply, Runtimes, Start, StartFailure, custom_port, with_causes};
 use crate::scratch::Scratch;
+use crate::standby::Standbys;
 use hooks::Life;
 
 /// Time between SIGTERM and SIGKILL.
@@ -43,6 +44,7 @@ pub(crate) const LAUNCHER_GONE: &str = "the process that keeps the instances has
 pub(crate) struct Surroundings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) launcher: Arc<dyn Launcher>,
+    pub(crate) standbys: Standbys,
     pub(crate) runtimes: Runtimes,
     pub(crate) code: CodeCache,
     pub(crate) scratch_root: PathBuf,
@@ -133,6 +135,7 @@ impl Instance {
             layout,
             logs,
             launcher: &*surroundings.launcher,
+            standbys: &surroundings.standbys,
             clock: &surroundings.clock,
             search_path: &surroundings.search_path,
         };

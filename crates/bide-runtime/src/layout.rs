@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bide_sandbox::{Access, Mount};
 
 /// Where FC puts the code package.
-const CODE: &str = "/code";
+pub(crate) const CODE: &str = "/code";
 /// Where FC puts the layers of a function.
 const LAYERS: &str = "/opt";
 /// The only directory that an instance of FC can write to.
@@ -18,21 +18,21 @@ const AGENTS: &str = "/var/bide";
 /// The paths of one instance.
 #[derive(Debug)]
 pub(crate) enum Layout {
-    Sandbox { mounts: Vec<Mount>, has_layers: bool },
+    Sandbox { own: Vec<Mount>, shared: Vec<Mount> },
     Host { code: PathBuf, layers: Option<PathBuf>, scratch: PathBuf },
 }
 
 impl Layout {
     /// `layers`: the function's layers unpacked together, if it has any.
     pub(crate) fn sandbox(code: &Path, layers: Option<&Path>, shared_dirs: &[PathBuf]) -> Self {
-        let mut mounts = vec![read_only(code, Path::new(CODE))];
-        mounts.extend(layers.map(|layers| read_only(layers, Path::new(LAYERS))));
-        mounts.extend(shared_dirs.iter().map(|directory| Mount {
+        let code = read_only(code, Path::new(CODE));
+        let layers = layers.map(|layers| read_only(layers, Path::new(LAYERS)));
+        let shared = shared_dirs.iter().map(|directory| Mount {
             source: directory.clone(),
             target: directory.clone(),
             access: Access::ReadWrite,
-        }));
-        Self::Sandbox { mounts, has_layers: layers.is_some() }
+        });
+        Self::Sandbox { own: std::iter::once(code).chain(layers).collect(), shared: shared.collect() }
     }
 
     /// `scratch`: private, writable, removed after the instance.
@@ -51,7 +51,9 @@ impl Layout {
     /// The layers, as the instance sees them, if the function has any.
     pub(crate) fn layers(&self) -> Option<&Path> {
         match self {
-            Self::Sandbox { has_layers, .. } => has_layers.then_some(Path::new(LAYERS)),
+            Self::Sandbox { own, .. } => {
+                own.iter().map(|mount| mount.target.as_path()).find(|target| *target == Path::new(LAYERS))
+            }
             Self::Host { layers, .. } => layers.as_deref(),
         }
     }
@@ -72,9 +74,18 @@ impl Layout {
         }
     }
 
-    pub(crate) fn mounts(&self) -> &[Mount] {
+    /// What this function has of its own.
+    pub(crate) fn own_mounts(&self) -> &[Mount] {
         match self {
-            Self::Sandbox { mounts, .. } => mounts,
+            Self::Sandbox { own, .. } => own,
+            Self::Host { .. } => &[],
+        }
+    }
+
+    /// What every function has.
+    pub(crate) fn shared_mounts(&self) -> &[Mount] {
+        match self {
+            Self::Sandbox { shared, .. } => shared,
             Self::Host { .. } => &[],
         }
     }

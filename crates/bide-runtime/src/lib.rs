@@ -28,6 +28,8 @@ mod logs;
 pub mod pool;
 mod runtime;
 mod scratch;
+mod standby;
 
 pub use code::CodeSource;
 pub use pool::{PoolOptions, Pools};
+pub use standby::StandbyStats;

@@ -31,6 +31,7 @@ use crate::instance::{FailedStart, Instance, Surroundings};
 use crate::logs::StartLog;
 use crate::runtime::{Runtimes, StartFailure};
 use crate::scratch;
+use crate::standby::Standbys;
 use book::{Actions, Book, Caps, Grant, Key, MemberView, Start};
 pub use options::PoolOptions;
 use options::cores;
@@ -94,8 +95,10 @@ impl Pools {
     ) -> io::Result<Self> {
         let scratch_root = options.cache_dir.join("instances");
         scratch::clean(&scratch_root)?;
+        let standbys = Standbys::start(Arc::clone(&launcher), Arc::clone(&clock), options.standby_instances);
         let surroundings = Arc::new(Surroundings {
             clock,
+            standbys,
             runtimes: Runtimes::prepare(&options).await?,
             launcher,
             code: CodeCache::open(options.cache_dir.join("code"), code)?,
@@ -442,10 +445,11 @@ impl Executor for Pools {
             }
             // The sender lives in `self`, so waiting cannot fail.
             let _ = stops.wait_for(|running| *running == 0).await;
+            self.shared.surroundings.standbys.close().await;
         })
     }
 
     fn stats(&self) -> ExecutorStats {
-        self.shared.book().stats()
+        ExecutorStats { standbys: self.shared.surroundings.standbys.stats(), ..self.shared.book().stats() }
     }
 }

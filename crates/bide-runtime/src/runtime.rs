@@ -20,7 +20,8 @@ use std::sync::Arc;
 
 use bide_env::Clock;
 use bide_sandbox::{
-    Exit, LaunchError, LaunchSpec, Launcher, Limits, Mount, Network, Process, ProcessHandle, ProcessLauncher,
+    Adoption, Exit, LaunchError, LaunchSpec, Launcher, Limits, Network, Process, ProcessHandle,
+    ProcessLauncher,
 };
 use bide_types::limits::INSTANCE_PROCESSES_MAX;
 use bide_types::resource::{Function, RuntimeKind};
@@ -28,13 +29,15 @@ use bide_types::{InstanceId, RequestId};
 use bytes::Bytes;
 pub(crate) use custom::custom_port;
 
+use crate::environment::{self, Environment};
 use crate::executor::{
     AttemptResult, BoxFuture, FunctionErrorCause, FunctionErrorKind, FunctionSpec, InvokeRequest,
 };
 use crate::instance::{LAUNCHER_GONE, memory_max_mb};
 use crate::layout::Layout;
 use crate::logs::Logs;
-use crate::{PoolOptions, environment, failure};
+use crate::standby::Standbys;
+use crate::{PoolOptions, failure};
 
 /// An answer of an instance.
 #[derive(Debug)]
@@ -176,44 +179,69 @@ pub(crate) struct Start<'a> {
     pub(crate) layout: Layout,
     pub(crate) logs: &'a Arc<Logs>,
     pub(crate) launcher: &'a dyn Launcher,
+    pub(crate) standbys: &'a Standbys,
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) search_path: &'a str,
 }
 
 impl Start<'_> {
-    /// Starts the program with the function's environment, `extra` added, and its output going to the logs. `mounts` are
-    /// what it needs beside the function's own.
+    pub(crate) fn environment(&self) -> Environment {
+        environment::of(self)
+    }
+
+    /// What the instance has that no other one has.
+    pub(crate) fn late(&self) -> Adoption {
+        let Limits { memory_bytes_max, cpu_millis, .. } = limits_of(&self.spec.function);
+        Adoption {
+            mounts: self.layout.own_mounts().to_vec(),
+            hostname: self.instance.to_string(),
+            memory_bytes_max,
+            cpu_millis,
+        }
+    }
+
+    /// Starts a program with the function's environment and `extra`, in the code directory.
     pub(crate) async fn launch(
         &self,
         argv: Vec<OsString>,
-        mounts: &[Mount],
-        extra: Vec<(String, String)>,
-        control: Option<std::os::fd::OwnedFd>,
+        extra: &[(&str, String)],
     ) -> Result<Process, LaunchError> {
-        let mut env = environment::of(self);
-        env.extend(extra.into_iter().map(|(name, value)| (name.into(), value.into())));
+        let mut env = self.environment();
+        extra.iter().for_each(|(name, value)| env.set(name, value));
         let spec = LaunchSpec {
-            env,
+            env: env.into_pairs(),
             working_dir: self.layout.code().to_owned(),
-            control,
             hostname: self.instance.to_string(),
-            mounts: [self.layout.mounts(), mounts].concat(),
-            network: if self.spec.internet_access { Network::Outbound } else { Network::Loopback },
+            mounts: [self.layout.own_mounts(), self.layout.shared_mounts()].concat(),
+            network: network_of(self.spec),
             limits: limits_of(&self.spec.function),
             ..LaunchSpec::new(argv)
         };
+        self.launch_as(spec).await
+    }
+
+    /// Starts a program; its output goes to the logs.
+    pub(crate) async fn launch_as(&self, spec: LaunchSpec) -> Result<Process, LaunchError> {
         let mut process = self.launcher.spawn(spec).await?;
-        if let Some(output) = process.take_output() {
-            self.logs.attach(output).map_err(|source| LaunchError::Spawn {
-                program: "the reader of the instance's output".to_owned(),
-                source,
-            })?;
-        }
+        self.log_output(&mut process)?;
         Ok(process)
+    }
+
+    /// Has the output of a process go to the logs, unless it does.
+    pub(crate) fn log_output(&self, process: &mut Process) -> Result<(), LaunchError> {
+        let Some(output) = process.take_output() else { return Ok(()) };
+        self.logs.attach(output).map_err(|source| LaunchError::Spawn {
+            program: "the reader of the instance's output".to_owned(),
+            source,
+        })
     }
 }
 
-fn limits_of(function: &Function) -> Limits {
+pub(crate) fn network_of(spec: &FunctionSpec) -> Network {
+    if spec.internet_access { Network::Outbound } else { Network::Loopback }
+}
+
+pub(crate) fn limits_of(function: &Function) -> Limits {
     let bytes = |megabytes: u32| u64::from(megabytes) * 1024 * 1024;
     Limits {
         memory_bytes_max: Some(bytes(function.memory_mb)),

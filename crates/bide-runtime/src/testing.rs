@@ -224,7 +224,7 @@ impl Executor for FakeExecutor {
     fn stats(&self) -> ExecutorStats {
         let state = self.shared.lock();
         let busy = state.busy.values().sum();
-        ExecutorStats { instances: busy, starting: 0, busy, waiting: state.waiting, unwell: 0 }
+        ExecutorStats { instances: busy, busy, waiting: state.waiting, ..ExecutorStats::default() }
     }
 }
 

@@ -152,6 +152,7 @@ async fn start_pools(
         settings.instances_per_account.unwrap_or(options.instances_per_account_max);
     options.instances_per_function_max =
         settings.instances_per_function.unwrap_or(options.instances_per_function_max);
+    options.standby_instances = settings.standby_instances.unwrap_or(options.standby_instances);
     options.shared_dirs.clone_from(&settings.shared_dirs);
     let launcher = containment::launcher(settings.sandbox).await?;
     Pools::start(options, clock, &SystemEntropy, Arc::new(StoredCode(store)), launcher)

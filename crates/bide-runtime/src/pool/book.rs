@@ -230,6 +230,7 @@ impl<I: Clone, W> Book<I, W> {
             busy: members().map(|member| member.busy).sum(),
             waiting: self.pools.values().map(|pool| pool.waiters.len()).sum(),
             unwell: self.unwell,
+            ..ExecutorStats::default()
         }
     }
 

@@ -29,6 +29,8 @@ pub struct PoolOptions {
     pub instances_per_account_max: usize,
     /// Time of a pre-stop hook once the server is about to end.
     pub hurried_hook_time: Duration,
+    /// Processes of a built-in runtime that stand ready for functions to come, by kind; 0: none.
+    pub standby_instances: usize,
     /// Cold starts at the same time, of all functions together; those that take long do not count.
     pub starts_max: usize,
 }
@@ -47,6 +49,7 @@ impl PoolOptions {
             instances_per_function_max: 90,
             instances_per_account_max: 100,
             hurried_hook_time: Duration::from_secs(30),
+            standby_instances: 2,
             starts_max: cores().max(2),
         }
     }

@@ -8,16 +8,15 @@
 mod calls;
 
 use std::ffi::OsString;
-use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bide_env::Clock;
-use bide_sandbox::Mount;
+use bide_sandbox::{Mount, Process};
 use bide_types::RequestId;
 use bide_types::resource::LifecycleHook;
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::JoinHandle;
@@ -27,6 +26,7 @@ use super::response::{self, ResponseSink, Unwanted};
 use super::{Broken, Channel, Hook, Live, Reply, Start, StartFailure, http_event};
 use crate::executor::{BoxFuture, FunctionErrorKind, InvokeRequest, Tracing};
 use crate::http_call::{CallerLeft, HttpFormat, HttpRequest};
+use crate::standby::{Blank, control};
 use calls::{Calls, Part, Parts};
 
 /// Read buffer to begin with; it grows with the message, within the protocol's bounds. Every idle instance keeps one.
@@ -34,46 +34,111 @@ const READ_BYTES: usize = 8 * 1024;
 /// Events up to this size travel in the same buffer as their header.
 const JOINED_BYTES_MAX: usize = 16 * 1024;
 
-/// Launches `argv` with a control socket, configures it and waits until it has loaded the handler.
+/// Gets a process of `argv`, by a standby or anew, tells it its function and waits until it has loaded the handler.
 pub(super) async fn start(
     start: &Start<'_>,
     argv: Vec<OsString>,
     mounts: &[Mount],
 ) -> Result<Live, StartFailure> {
-    let system = |error: std::io::Error| StartFailure::System(format!("control socket: {error}"));
-    let (ours, theirs) = StdUnixStream::pair().map_err(system)?;
-    ours.set_nonblocking(true).map_err(system)?;
-    let process = start.launch(argv, mounts, Vec::new(), Some(theirs.into())).await?;
-    let (mut reader, mut writer) = UnixStream::from_std(ours).map_err(system)?.into_split();
+    let blank = Arc::new(Blank::of(start, argv, mounts));
+    if !Blank::may_wait(start) {
+        return launch(start, &blank).await;
+    }
+    let live = match woken(start, &blank).await {
+        Some(live) => live,
+        None => launch(start, &blank).await,
+    };
+    // When the call has its instance: others that are to come must not slow it down.
+    start.standbys.ask(&blank);
+    live
+}
 
-    let configure = configuration(start);
+/// By a standby; `None` if there is none, or none that suits.
+async fn woken(start: &Start<'_>, blank: &Arc<Blank>) -> Option<Result<Live, StartFailure>> {
+    let standby = start.standbys.take(blank)?;
+    let told = match standby.adopt(&start.late()).await {
+        Ok((process, mut control)) => {
+            tell(start, &mut control).await;
+            hear(start, process, control).await
+        }
+        Err(error) => {
+            tracing::warn!(error = super::with_causes(&error), "a standby instance could not be used");
+            return None;
+        }
+    };
+    match told {
+        Ok(live) => Some(Ok(live)),
+        Err(NotLoaded::Untold(_)) => None,
+        Err(NotLoaded::Failed(failure)) => Some(Err(failure)),
+    }
+}
+
+/// The whole way.
+async fn launch(start: &Start<'_>, blank: &Blank) -> Result<Live, StartFailure> {
+    let (mut ours, theirs) =
+        control().map_err(|error| StartFailure::System(format!("control socket: {error}")))?;
+    // Before it runs, so that it does not take itself for a standby.
+    tell(start, &mut ours).await;
+    let process = start.launch_as(blank.launch_for(start.late(), theirs.into())).await?;
+    match hear(start, process, ours).await {
+        Ok(live) => Ok(live),
+        Err(NotLoaded::Untold(process)) => Err(ended(start, &process).await),
+        Err(NotLoaded::Failed(failure)) => Err(failure),
+    }
+}
+
+/// Why an agent has not loaded its handler.
+enum NotLoaded {
+    /// It was gone, or went, before any user code ran.
+    Untold(Process),
+    Failed(StartFailure),
+}
+
+/// What an agent that says nothing, or nothing sensible, comes to.
+async fn ended(start: &Start<'_>, process: &Process) -> StartFailure {
+    let handle = process.handle();
+    handle.kill();
+    let message = "Process exited unexpectedly before the handler was loaded";
+    StartFailure::ended(&handle, handle.exited().await, &start.spec.function, message)
+}
+
+/// Tells an agent its function.
+async fn tell(start: &Start<'_>, control: &mut UnixStream) {
+    // A process that has died breaks the pipe; the answer, or its absence, says more.
+    let _ = control.write_all(&configuration(start)).await;
+}
+
+/// Waits until an agent that has been told its function has loaded the handler.
+async fn hear(start: &Start<'_>, mut process: Process, control: UnixStream) -> Result<Live, NotLoaded> {
+    let (mut reader, writer) = control.into_split();
     let mut buffer = BytesMut::with_capacity(READ_BYTES);
-    // A process that died at once breaks the pipe; the answer, or its absence, says more.
-    let _ = writer.write_all(&configure).await;
+    if receive(&mut reader, &mut buffer).await != Some(Message::Configured) {
+        return Err(NotLoaded::Untold(process));
+    }
+    start.log_output(&mut process).map_err(|error| NotLoaded::Failed(error.into()))?;
     match receive(&mut reader, &mut buffer).await {
         Some(Message::Ready) => {
             let channel = AgentChannel::new(start, reader, writer, buffer);
             Ok(Live { process, channel: Box::new(channel) })
         }
-        Some(Message::StartFailed(error)) => Err(StartFailure::reported(error)),
-        Some(
-            Message::Returned { .. } | Message::Failed { .. } | Message::Head { .. } | Message::Piece { .. },
-        )
-        | None => {
-            let handle = process.handle();
-            handle.kill();
-            let message = "Process exited unexpectedly before the handler was loaded";
-            Err(StartFailure::ended(&handle, handle.exited().await, &start.spec.function, message))
-        }
+        Some(Message::StartFailed(error)) => Err(NotLoaded::Failed(StartFailure::reported(error))),
+        _ => Err(NotLoaded::Failed(ended(start, &process).await)),
     }
+}
+
+/// Resolves when an agent that has been told nothing waits to be told; `false` if it is gone.
+pub(crate) async fn waits(control: &mut UnixStream) -> bool {
+    // Says nothing more until it is told something.
+    receive(control, &mut BytesMut::new()).await == Some(Message::Waiting)
 }
 
 fn configuration(start: &Start<'_>) -> Bytes {
     let function = &start.spec.function;
     let layers = start.layout.layers();
+    let environment = start.environment();
     let hook =
         |hook: &Option<LifecycleHook>| hook.as_ref().map(|hook| hook.handler.clone()).unwrap_or_default();
-    frame::configure(&[
+    let configuration = [
         ("function", function.name.to_string()),
         ("runtime", function.runtime.name().to_owned()),
         ("handler", function.handler.clone()),
@@ -90,11 +155,12 @@ fn configuration(start: &Start<'_>) -> Bytes {
         ("region", start.spec.region.clone()),
         ("account_id", function.account.to_string()),
         ("concurrency", function.instance_concurrency.to_string()),
-    ])
+    ];
+    frame::configure(&configuration, environment.iter())
 }
 
 /// The next message; `None` when the agent is gone or breaks the protocol.
-async fn receive(reader: &mut OwnedReadHalf, buffer: &mut BytesMut) -> Option<Message> {
+async fn receive(reader: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> Option<Message> {
     loop {
         match frame::decode(buffer) {
             Ok(Some(message)) => return Some(message),
@@ -247,7 +313,7 @@ async fn read_answers(mut reader: OwnedReadHalf, mut buffer: BytesMut, calls: Ar
             }
             Message::Head { tag, head } => calls.head(tag, head),
             Message::Piece { tag, piece } => calls.piece(tag, piece),
-            Message::Ready | Message::StartFailed(_) => false,
+            Message::Ready | Message::StartFailed(_) | Message::Waiting | Message::Configured => false,
         };
         if !expected {
             break;

@@ -36,11 +36,8 @@ impl Custom {
             argv.push(start.layout.code().join(BOOTSTRAP).into());
         }
         let port = port(start)?;
-        let extra = vec![
-            ("FC_SERVER_PORT".to_owned(), port.to_string()),
-            ("FC_CUSTOM_LISTEN_PORT".to_owned(), port.to_string()),
-        ];
-        let process = start.launch(argv, &[], extra, None).await.map_err(not_launched)?;
+        let extra = ["FC_SERVER_PORT", "FC_CUSTOM_LISTEN_PORT"].map(|name| (name, port.to_string()));
+        let process = start.launch(argv, &extra).await.map_err(not_launched)?;
         let handle = process.handle();
         let stream = tokio::select! {
             biased;

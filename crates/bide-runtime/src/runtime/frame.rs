@@ -5,7 +5,7 @@
 //!
 //! | type | direction | body |
 //! |---|---|---|
-//! | 1 configure | to the agent, first | list of `name=value` |
+//! | 1 configure | to the agent, first | list of `name=value`; `env.name=value` is a variable of the environment |
 //! | 2 initialize, 3 invoke | to the agent | `u32 tag`, `u16 size`, *size* bytes of list (request id, retry count, task id, span context, span baggages), event |
 //! | 4 HTTP call | to the agent | as above; the event is `u32 size`, *size* bytes of list (method, path, query with its `?`, base path, host, client address, and name and value of each header), body |
 //! | 5 pre-stop, 6 pre-freeze | to the agent | as 2 |
@@ -16,6 +16,10 @@
 //! | 19 failed | to the server | `u32 tag`, `u8 flags` (1: handled, 2: replace the instance), error JSON |
 //! | 20 head | to the server | `u32 tag`, `u16 status`, list of name and value of each header |
 //! | 21 piece | to the server | `u32 tag`, bytes of the response's body |
+//! | 22 waiting | to the server, first, by an agent that nobody has told anything for a while | empty |
+//! | 23 configured | to the server, once, before user code runs | empty |
+//!
+//! An agent that cannot do for its function what one could that was started for it ends instead of saying `configured`.
 //!
 //! An HTTP call is answered by head, pieces and `returned` without a value; `failed` may come at any time instead. An
 //! agent may have [`WINDOW_BYTES`] of pieces under way for each call ([`piece_cost`]) until the server returns them as
@@ -64,6 +68,8 @@ pub(crate) enum Ask {
 /// What an agent says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Message {
+    Waiting,
+    Configured,
     Ready,
     StartFailed(Bytes),
     Returned { tag: u32, value: Bytes },
@@ -98,11 +104,14 @@ pub(crate) enum Malformed {
     NoValue,
 }
 
-/// The first frame: `name=value` pairs.
-pub(crate) fn configure(pairs: &[(&str, String)]) -> Bytes {
-    let body: Vec<String> =
-        pairs.iter().map(|(name, value)| format!("{name}={}", without_nul(value))).collect();
-    let body = body.join("\0");
+/// The first frame: `name=value` pairs, and the environment.
+pub(crate) fn configure<'a>(
+    pairs: &[(&str, String)],
+    environment: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Bytes {
+    let pairs = pairs.iter().map(|(name, value)| format!("{name}={}", without_nul(value)));
+    let environment = environment.map(|(name, value)| format!("env.{name}={}", without_nul(value)));
+    let body = pairs.chain(environment).collect::<Vec<_>>().join("\0");
     let mut frame = BytesMut::with_capacity(HEADER_BYTES + body.len());
     put_header(&mut frame, body.len(), 1);
     frame.put_slice(body.as_bytes());
@@ -193,7 +202,7 @@ pub(crate) fn decode(buffer: &mut BytesMut) -> Result<Option<Message>, Malformed
     let length = u32::from_le_bytes(buffer[..4].try_into().expect("four bytes")) as usize;
     let kind = buffer[4];
     let limit = match kind {
-        16 => 0,
+        16 | 22 | 23 => 0,
         17 => ERROR_BODY_BYTES_MAX,
         18 => BODY_BYTES_MAX,
         19 => ERROR_BODY_BYTES_MAX + 5,
@@ -222,6 +231,8 @@ pub(crate) fn decode(buffer: &mut BytesMut) -> Result<Option<Message>, Malformed
 fn message(kind: u8, mut body: Bytes) -> Result<Message, Malformed> {
     match kind {
         16 => return Ok(Message::Ready),
+        22 => return Ok(Message::Waiting),
+        23 => return Ok(Message::Configured),
         17 => return Ok(Message::StartFailed(body)),
         _ => {}
     }

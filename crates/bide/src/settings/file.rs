@@ -28,6 +28,7 @@ pub(super) struct File {
     pub(super) start_timeout_seconds: Option<u64>,
     pub(super) instances_per_account: Option<usize>,
     pub(super) instances_per_function: Option<usize>,
+    pub(super) standby_instances: Option<usize>,
     pub(super) python: Option<PathBuf>,
     pub(super) node: Option<PathBuf>,
     pub(super) sandbox: Option<SandboxMode>,

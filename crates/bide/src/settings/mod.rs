@@ -79,6 +79,9 @@ pub(crate) struct Flags {
     /// Most instances of one function [default: 90]
     #[arg(long, env = "BIDE_INSTANCES_PER_FUNCTION")]
     pub(crate) instances_per_function: Option<usize>,
+    /// Interpreters of each kind that stand ready for cold starts; 0: none [default: 2]
+    #[arg(long, env = "BIDE_STANDBY_INSTANCES")]
+    pub(crate) standby_instances: Option<usize>,
     /// Python interpreter for python3 runtimes [default: python3]
     #[arg(long, env = "BIDE_PYTHON")]
     pub(crate) python: Option<PathBuf>,
@@ -109,6 +112,7 @@ pub(crate) struct Settings {
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) instances_per_account: Option<usize>,
     pub(crate) instances_per_function: Option<usize>,
+    pub(crate) standby_instances: Option<usize>,
     pub(crate) python: Option<PathBuf>,
     pub(crate) node: Option<PathBuf>,
     pub(crate) sandbox: SandboxMode,
@@ -165,6 +169,7 @@ impl Settings {
             start_timeout: seconds(flags.start_timeout_seconds.or(file.start_timeout_seconds)),
             instances_per_account: flags.instances_per_account.or(file.instances_per_account),
             instances_per_function: flags.instances_per_function.or(file.instances_per_function),
+            standby_instances: flags.standby_instances.or(file.standby_instances),
             python: flags.python.or(file.python),
             node: flags.node.or(file.node),
             sandbox: flags.sandbox.or(file.sandbox).unwrap_or_default(),

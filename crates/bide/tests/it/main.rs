@@ -24,6 +24,7 @@ mod provisioned;
 mod refusals;
 mod shapes;
 mod shapes_http;
+mod standbys;
 mod stops;
 mod supervisor;
 mod support;

@@ -15,7 +15,7 @@ pub(crate) use api::{Api, code_of, events, is_final, status, statuses, text};
 pub(crate) use cli::{Output, bide, bide_command, command_for, have, run, run_with_input};
 pub(crate) use code::{Function, Journal, example, tellers, zip};
 pub(crate) use http::{Reply, curl, exchange, have_curl};
-pub(crate) use processes::{is_alive, is_of_instance, is_ours, processes_of};
+pub(crate) use processes::{is_alive, is_of_instance, is_ours, is_standby, processes_of};
 pub(crate) use server::{ACCOUNT, KEY_ID, KEY_SECRET, Launch, Server, World, credential, directory, shared};
 
 /// No condition takes longer to hold, whatever else runs on the machine.

@@ -10,7 +10,7 @@ const path = require('path');
 const util = require('util');
 
 const CONFIGURE = 1, INITIALIZE = 2, INVOKE = 3, HTTP = 4, PRE_STOP = 5, PRE_FREEZE = 6, CREDIT = 7;
-const READY = 16, START_FAILED = 17, RETURNED = 18, FAILED = 19, HEAD = 20, PIECE = 21;
+const READY = 16, START_FAILED = 17, RETURNED = 18, FAILED = 19, HEAD = 20, PIECE = 21, WAITING = 22, CONFIGURED = 23;
 const FLAG_HANDLED = 1, FLAG_REPLACE = 2;
 const HEADER_BYTES = 5;
 const LOG_BYTES_MAX = 128 * 1024;
@@ -22,12 +22,14 @@ const MESSAGE_CHARS_MAX = 16 * 1024;
 const STACK_LINE_CHARS_MAX = 500;
 const STACK_FRAMES_MAX = 50;
 const EXIT_WITHOUT_REQUEST = 129;
+// What most functions require, by themselves or through others.
+const COMMON_MODULES = ['url', 'stream', 'async_hooks', 'crypto', 'http', 'https'];
 
-const codeDir = process.env.FC_FUNC_CODE_PATH;
 const socket = new net.Socket({ fd: Number(process.env.BIDE_CONTROL_FD), readable: true, writable: true });
 delete process.env.BIDE_CONTROL_FD;
 
 let config;
+let codeDir;
 let handler;
 let initializer;
 let current = ''; // request id of the newest call; exact when calls do not overlap
@@ -445,11 +447,36 @@ function addModulePath(directory) {
   require('module').Module._initPaths();
 }
 
+// Turns a process of no function into one of this function.
+function putOn() {
+  // Compared first: a variable that counts when the interpreter starts has its value already.
+  for (const name of Object.keys(process.env)) if (!(`env.${name}` in config)) delete process.env[name];
+  for (const [key, value] of Object.entries(config)) {
+    const name = key.startsWith('env.') ? key.slice(4) : '';
+    if (name && process.env[name] !== value) process.env[name] = value;
+  }
+  codeDir = process.env.FC_FUNC_CODE_PATH;
+  process.chdir(codeDir);
+}
+
+// While the server says nothing, loads what is likely to be needed, a module a turn.
+function useTheTime(modules) {
+  if (config) return;
+  if (modules.length === 0) {
+    send(WAITING);
+    return;
+  }
+  require(modules[0]);
+  setImmediate(useTheTime, modules.slice(1));
+}
+
 async function configure(body) {
   config = Object.fromEntries(body.toString().split('\0').map((pair) => {
     const at = pair.indexOf('=');
     return [pair.slice(0, at), pair.slice(at + 1)];
   }));
+  putOn();
+  send(CONFIGURED);
   if (Number(config.concurrency) > 1 || config.pre_stop || config.pre_freeze) callOf = new (require('async_hooks').AsyncLocalStorage)();
   if (config.layers_dir) addModulePath(path.join(config.layers_dir, 'nodejs', 'node_modules'));
   try {
@@ -477,5 +504,6 @@ function escaped(error) {
 process.on('uncaughtException', escaped);
 process.on('unhandledRejection', escaped);
 socket.on('data', received);
+setImmediate(useTheTime, COMMON_MODULES);
 socket.on('close', () => process.exit(0));
 socket.on('error', () => process.exit(0));

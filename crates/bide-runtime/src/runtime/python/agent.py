@@ -2,14 +2,14 @@
 
 The protocol is described in bide-runtime, src/runtime/frame.rs. Everything here may be changed by user code, which
 shares the process; the server therefore trusts nothing that comes out of it. Imports are few and late, because
-they are most of a cold start.
+they are most of a cold start; an agent that is up before anybody needs it uses the time.
 """
 import _thread
 import os
 import sys
 
 CONFIGURE, INITIALIZE, INVOKE, HTTP, PRE_STOP, PRE_FREEZE, CREDIT = 1, 2, 3, 4, 5, 6, 7
-READY, START_FAILED, RETURNED, FAILED, HEAD, PIECE = 16, 17, 18, 19, 20, 21
+READY, START_FAILED, RETURNED, FAILED, HEAD, PIECE, WAITING, CONFIGURED = 16, 17, 18, 19, 20, 21, 22, 23
 FLAG_NONE = 0
 READ_BYTES = 65536
 WINDOW_BYTES = 256 * 1024
@@ -21,6 +21,8 @@ MESSAGE_CHARS_MAX = 16 * 1024
 STACK_FRAMES_MAX = 50
 STACK_LINE_CHARS_MAX = 500
 SIGTERM = 15
+# What most functions import, by themselves or through others.
+COMMON_MODULES = ("json", "logging", "traceback", "faulthandler", "datetime", "base64", "random", "queue", "urllib.parse")
 AGENT_FILE = (lambda: None).__code__.co_filename
 
 _code_dir = ""
@@ -136,10 +138,9 @@ def send(kind, body):
             written += os.write(_socket, memoryview(frame)[written:])
 
 
-def frames():
-    """Yields (kind, body); ends when the server closes the socket."""
+def frames(data):
+    """Yields (kind, body), the first from `data` on; ends when the server closes the socket."""
     read = os.read
-    data = b""
     while True:
         while len(data) < 5:
             more = read(_socket, READ_BYTES)
@@ -626,9 +627,47 @@ def prepare_process():
     builtins.exit = builtins.quit = sys.exit
     sys.dont_write_bytecode = True
     sys.argv = ["bootstrap"]
-    sys.path[0:1] = [_code_dir]
     sys.meta_path.insert(0, LoggingHook())
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+
+
+def await_function():
+    """What the server says first. While it says nothing, imports what is likely to be needed."""
+    os.set_blocking(_socket, False)
+    try:
+        for name in COMMON_MODULES:
+            try:
+                return os.read(_socket, READ_BYTES)
+            except BlockingIOError:
+                pass
+            try:
+                __import__(name)
+            except ImportError:
+                pass  # an interpreter that was made smaller
+    finally:
+        os.set_blocking(_socket, True)
+    send(WAITING, b"")
+    return os.read(_socket, READ_BYTES)
+
+
+def hides_common_modules(code_dir, modules):
+    """Whether user code has modules of its own by the names of some that are loaded already."""
+    return any(entry.partition(".")[0] in modules for entry in os.listdir(code_dir))
+
+
+def put_on(values):
+    """Turns a process of no function into one of this function."""
+    global _code_dir
+    # Compared first: a variable that counts when the interpreter starts has its value already.
+    environment = {name[4:]: value for name, value in values.items() if name.startswith("env.")}
+    for name in [name for name in os.environ if name not in environment]:
+        del os.environ[name]
+    for name, value in environment.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+    _code_dir = os.environ["FC_FUNC_CODE_PATH"].rstrip("/")
+    os.chdir(_code_dir)
+    sys.path[0:1] = [_code_dir, *layer_paths(values["layers_dir"])]
 
 
 def layer_paths(directory):
@@ -640,12 +679,12 @@ def layer_paths(directory):
 
 
 def main():
-    global _socket, _code_dir
+    global _socket
     _socket = int(os.environ.pop("BIDE_CONTROL_FD"))
     os.set_inheritable(_socket, False)
-    _code_dir = os.environ["FC_FUNC_CODE_PATH"].rstrip("/")
     prepare_process()
-    incoming = frames()
+    loaded = set(sys.modules)
+    incoming = frames(await_function())
     for kind, body in incoming:
         break
     else:
@@ -654,7 +693,10 @@ def main():
     for name in ("memory_mb", "timeout_seconds", "initialization_timeout_seconds", "concurrency"):
         values[name] = int(values[name])
     config = Config(values)
-    sys.path[1:1] = layer_paths(values["layers_dir"])
+    put_on(values)
+    if hides_common_modules(_code_dir, set(sys.modules) - loaded):
+        return
+    send(CONFIGURED, b"")
     try:
         handler = load(config.handler, "handler")
         initializer = load(config.initializer, "initializer") if config.initializer else None

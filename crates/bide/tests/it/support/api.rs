@@ -53,6 +53,10 @@ impl Api {
         self.client.json(Method::PUT, &Self::path(name), Some(&fields)).await.expect("updated");
     }
 
+    pub(crate) async fn delete(&self, name: &str) {
+        self.client.json(Method::DELETE, &Self::path(name), None).await.expect("deleted");
+    }
+
     /// Gives a function an address of its own, by a trigger of type `http`, and returns the trigger.
     pub(crate) async fn open(&self, name: &str, config: Value) -> Value {
         let trigger = json!({ "triggerName": "http", "triggerType": "http", "triggerConfig": config });

@@ -34,9 +34,30 @@ pub(crate) fn is_ours(pid: u64) -> bool {
         .is_ok_and(|line| line.starts_with(b"bide-sandbox-supervisor"))
 }
 
-/// Whether the process belongs to the instance with this id, by its environment.
+/// Whether the process waits in a sandbox that shows no code yet: a standby, which is no instance.
+pub(crate) fn is_standby(pid: u64) -> bool {
+    let shown = |text: &str| {
+        text.lines().any(|line| line.split(' ').nth(4) == Some("/code") && line.contains("/cache/code/"))
+    };
+    let has_agents = |text: &str| text.lines().any(|line| line.split(' ').nth(4) == Some("/var/bide"));
+    std::fs::read_to_string(format!("/proc/{pid}/mountinfo"))
+        .is_ok_and(|text| has_agents(&text) && !shown(&text))
+}
+
+/// Whether the process belongs to the instance with this id: by its environment, or by the host name of its sandbox.
 pub(crate) fn is_of_instance(pid: u64, instance: &str) -> bool {
     let variable = format!("FC_INSTANCE_ID={instance}");
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(|item| item == variable.as_bytes())
+        || host_name(pid).is_some_and(|name| name == instance)
+}
+
+fn host_name(pid: u64) -> Option<String> {
+    let pid = pid.to_string();
+    let output = std::process::Command::new("nsenter")
+        .args(["--target", &pid, "--uts", "hostname"])
+        .stderr(std::process::Stdio::null())
+        .output()
+        .ok()?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }

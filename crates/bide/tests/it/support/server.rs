@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Api, Function, Journal, is_of_instance, is_ours, processes_of, until};
+use super::{Api, Function, Journal, is_of_instance, is_ours, is_standby, processes_of, until};
 
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const KEY_ID: &str = "test-key";
@@ -286,7 +286,12 @@ impl Server {
 
     /// Processes of functions that run at this moment.
     pub(crate) fn instances(&self) -> Vec<u64> {
-        self.processes().into_iter().filter(|pid| !is_ours(*pid)).collect()
+        self.processes().into_iter().filter(|pid| !is_ours(*pid) && !is_standby(*pid)).collect()
+    }
+
+    /// Processes that wait for a function at this moment.
+    pub(crate) fn standbys(&self) -> Vec<u64> {
+        self.processes().into_iter().filter(|pid| !is_ours(*pid) && is_standby(*pid)).collect()
     }
 
     /// These, and those of our own that keep them.
