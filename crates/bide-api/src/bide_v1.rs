@@ -27,7 +27,17 @@ struct StatusBody {
     store: StoreCounts,
     instances: InstanceCounts,
     standbys: StandbyCounts,
+    containment: ContainmentBody,
     functions: Vec<FunctionCounts>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ContainmentBody {
+    sandboxed: bool,
+    in_force: Vec<String>,
+    missing: Vec<String>,
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -100,7 +110,7 @@ struct FunctionCounts {
 
 /// What this node did and does, and the ledgers of the caller's functions.
 pub(crate) async fn status(state: &ApiState, account: &AccountId) -> Result<Response<Body>, ApiError> {
-    let NodeStatus { store, instances, functions } = state.engine.status(account).await?;
+    let NodeStatus { store, instances, containment, functions } = state.engine.status(account).await?;
     Ok(reply::json(&StatusBody {
         store: StoreCounts {
             operations: store.operations,
@@ -119,6 +129,12 @@ pub(crate) async fn status(state: &ApiState, account: &AccountId) -> Result<Resp
             waiting: instances.standbys.waiting,
             missing: instances.standbys.missing,
             used: instances.standbys.used,
+        },
+        containment: ContainmentBody {
+            sandboxed: containment.sandboxed,
+            in_force: containment.in_force,
+            missing: containment.missing,
+            notes: containment.notes,
         },
         functions: functions.iter().map(|(function, ledger)| function_counts(function, ledger)).collect(),
     }))

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bide_core::{CallKind, Ledger};
-use bide_runtime::ExecutorStats;
+use bide_runtime::{Containment, ExecutorStats};
 use bide_store::{Stats, Stop, StopReply, TaskPage, TaskQuery, TaskView};
 use bide_types::resource::Function;
 use bide_types::{AccountId, TaskId};
@@ -22,6 +22,7 @@ pub struct NodeStatus {
     pub store: Stats,
     /// At this moment.
     pub instances: ExecutorStats,
+    pub containment: Containment,
     /// Since each function was created; in the order of service and name.
     pub functions: Vec<(Arc<Function>, Ledger)>,
 }
@@ -87,6 +88,7 @@ impl Engine {
         Ok(NodeStatus {
             store: self.shared.store.stats(),
             instances: self.shared.executor.stats(),
+            containment: self.shared.executor.containment(),
             functions,
         })
     }

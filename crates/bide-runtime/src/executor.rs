@@ -171,6 +171,17 @@ pub struct Throttled {
     pub reason: String,
 }
 
+/// What keeps instances from each other and from the host, in words for the operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Containment {
+    /// Whether each instance has a sandbox of its own.
+    pub sandboxed: bool,
+    pub in_force: Vec<String>,
+    pub missing: Vec<String>,
+    /// Why something is missing, or weaker than it could be.
+    pub notes: Vec<String>,
+}
+
 /// Instances at this moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExecutorStats {
@@ -259,6 +270,9 @@ pub trait Executor: Send + Sync + 'static {
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 
     fn stats(&self) -> ExecutorStats;
+
+    /// What contains the instances. The same for as long as the node runs.
+    fn containment(&self) -> Containment;
 }
 
 /// The right to run one request on one instance. Dropping it unused gives it back.

@@ -13,7 +13,7 @@ pub mod package;
 pub mod testing;
 
 pub use executor::{
-    AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats,
+    AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Containment, Executor, ExecutorStats,
     FunctionErrorCause, FunctionErrorKind, FunctionSpec, InstanceInfo, InstanceState, InvokeRequest,
     ProvisionStatus, Scale, Slot, StartedHook, Throttled, Tracing,
 };

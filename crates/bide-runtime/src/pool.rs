@@ -17,15 +17,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bide_env::{Clock, Entropy};
-use bide_sandbox::{Launcher, ProcessHandle};
+use bide_sandbox::{Launcher, ProcessHandle, Protection};
 use bide_types::{FunctionId, InstanceId, Qualifier};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::code::{CodeCache, CodeSource};
 use crate::executor::{
-    BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats, FunctionSpec, InstanceInfo, InstanceState,
-    ProvisionStatus, Slot, Throttled,
+    BoxFuture, Cancel, CapacityHook, Containment, Executor, ExecutorStats, FunctionSpec, InstanceInfo,
+    InstanceState, ProvisionStatus, Slot, Throttled,
 };
 use crate::instance::{FailedStart, Instance, Surroundings};
 use crate::logs::StartLog;
@@ -447,6 +447,18 @@ impl Executor for Pools {
             let _ = stops.wait_for(|running| *running == 0).await;
             self.shared.surroundings.standbys.close().await;
         })
+    }
+
+    fn containment(&self) -> Containment {
+        let launcher = &self.shared.surroundings.launcher;
+        let protections = launcher.protections();
+        let names = |items: &[Protection]| items.iter().map(ToString::to_string).collect();
+        Containment {
+            sandboxed: launcher.isolates(),
+            in_force: names(&protections.in_force),
+            missing: names(&protections.missing),
+            notes: protections.notes,
+        }
     }
 
     fn stats(&self) -> ExecutorStats {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
 use crate::executor::{
-    AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Executor, ExecutorStats,
+    AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Containment, Executor, ExecutorStats,
     FunctionErrorCause, FunctionErrorKind, FunctionSpec, InstanceInfo, InstanceState, InvokeRequest,
     ProvisionStatus, Slot, StartedHook, Throttled,
 };
@@ -219,6 +219,10 @@ impl Executor for FakeExecutor {
             }
             self.shared.changed.notify_waiters();
         })
+    }
+
+    fn containment(&self) -> Containment {
+        Containment::default()
     }
 
     fn stats(&self) -> ExecutorStats {

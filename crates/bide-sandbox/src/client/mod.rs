@@ -18,7 +18,6 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::sys;
 use crate::{LaunchError, LaunchSpec, Launcher, Outbound, Process, Protections};
 use link::Link;
 pub use standby::Standby;
@@ -45,15 +44,12 @@ impl fmt::Debug for SandboxLauncher {
 
 impl SandboxLauncher {
     /// Starts the supervisor: `program` executed again, which must call [`crate::take_over`] first of all. A program that
-    /// starts itself gives `/proc/self/exe`, which stays the same when its file is replaced. Raises this process's own limit
-    /// on descriptors as far as it goes: some belong to every instance.
+    /// starts itself gives `/proc/self/exe`, which stays the same when its file is replaced.
     ///
     /// # Errors
     /// [`LaunchError::Sandbox`] when this host does not allow what a sandbox needs. A launch may still fail; see
     /// [`SandboxLauncher::probe`].
     pub async fn start(program: PathBuf) -> Result<Self, LaunchError> {
-        // Fails only where it is as high as it can be.
-        let _ = sys::raise_descriptor_limit();
         let (link, protections, outbound) = Link::start(&program).await?;
         Ok(Self { shared: Arc::new(Shared { program, link: Mutex::new(link), protections, outbound }) })
     }

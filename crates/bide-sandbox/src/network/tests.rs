@@ -5,7 +5,7 @@
 
 mod world;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -27,10 +27,15 @@ const FRIEND: &str = "198.51.100.1:80";
 const FRIEND_V6: &str = "[2001:db8::1]:80";
 const METADATA: &str = "169.254.169.254:80";
 
+/// Says, past the capture of test output, that something could not be tried.
+fn not_shown(why: &str) {
+    let _ = writeln!(io::stderr(), "NOT SHOWN: outbound network of instances: {why}");
+}
+
 /// Runs a story in a thread whose network is that of the "host".
 fn on_a_host(story: impl FnOnce(&Outside, PathBuf) + Send + 'static) {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: needs root, to make namespaces that play the host and the outside");
+        not_shown("needs root, to make namespaces that play the host and the outside");
         return;
     }
     // One at a time: the instance of one is a copy of this process, with the descriptors of all.
@@ -39,7 +44,7 @@ fn on_a_host(story: impl FnOnce(&Outside, PathBuf) + Send + 'static) {
         let outside = Outside::make();
         match Outbound::detect() {
             Outbound::Pasta(program) => story(&outside, program),
-            Outbound::Unavailable(why) => eprintln!("SKIPPED: {why}"),
+            Outbound::Unavailable(why) => not_shown(&why),
         }
     };
     std::thread::spawn(run).join().unwrap();

@@ -51,7 +51,7 @@ pub(super) struct Host {
 pub(super) fn run(server: &OwnedFd, privileged: bool, confinement: Confinement) -> Result<(), Fault> {
     let descriptors_max = sys::raise_descriptor_limit().during("raise the limit on descriptors")?;
     // Descriptors that are under way in sockets are counted by user, and nobody may send any while there are more than its
-    // own limit: instances that share the server's user must stay well below that.
+    // own limit: instances that share the server's user must stay well below that. The server raises its own likewise.
     let open_files_max = if privileged { descriptors_max } else { descriptors_max / 2 };
     let signals = sys::signals(&[libc::SIGCHLD]).during("block signals")?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).during("make an epoll instance")?;

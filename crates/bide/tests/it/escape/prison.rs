@@ -11,7 +11,7 @@ use bide_client::{Answer, ClientError};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Function, World, text};
+use crate::support::{Function, World, is_ours, text};
 
 /// `attempts.py`.
 pub(super) const ATTEMPTS: &str = include_str!("attempts.py");
@@ -110,11 +110,25 @@ impl Prison {
         self.world.processes_of(instance)
     }
 
+    /// The processes of our own between the server and its instances.
+    pub(super) fn supervisors(&self) -> Vec<u64> {
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        let all = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let above =
+            |pid| std::iter::successors(Some(pid), |pid| Some(parent_of(*pid)).filter(|pid| *pid > 1));
+        all.filter(|pid| is_ours(*pid) && above(*pid).any(|pid| pid == self.world.server.pid())).collect()
+    }
+
     /// Processes of all functions but the bystander.
     pub(super) fn strangers(&self) -> Vec<u64> {
         let own = self.processes_of(&self.instance);
         self.world.instances().into_iter().filter(|pid| !own.contains(pid)).collect()
     }
+}
+
+fn parent_of(pid: u64) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok()).unwrap_or(0)
 }
 
 /// A Python function that may use all of `attempts`.
@@ -136,8 +150,9 @@ pub(super) fn expect(seen: &Value, expected: &[(&str, &str)]) {
 }
 
 /// Whether the kernel bounds the memory of instances here.
-pub(super) fn has_memory_groups(prison: &Prison) -> bool {
-    !prison.world.server.log().contains("memory is only looked at")
+pub(super) async fn has_memory_groups(prison: &Prison) -> bool {
+    let status = prison.world.api.status().await;
+    !status["containment"]["notes"].to_string().contains("memory is only looked at")
 }
 
 /// Says, past the capture of test output, that something could not be tried.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::prison::{Prison, expect, hostile};
+use super::prison::{Prison, expect, hostile, is_root};
 use crate::support::{status, until};
 
 #[tokio::test]
@@ -185,6 +185,46 @@ def handler(event, context):
     expect(&seen, &expected);
     assert!(prison.invoke("touches", json!([server])).await.is_object(), "the instance runs on");
     prison.close().await;
+}
+
+/// What the supervisor of root keeps of root's power, by number (linux/capability.h): CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH,
+/// KILL, SETGID, SETUID, SETPCAP, SYS_PTRACE, SYS_ADMIN, SYS_RESOURCE.
+const OF_SUPERVISOR: [u32; 10] = [0, 1, 2, 5, 6, 7, 8, 19, 21, 24];
+
+#[tokio::test]
+async fn what_is_in_force_is_told_and_the_supervisor_keeps_little() {
+    let prison = Prison::open().await;
+    let status = prison.world.api.status().await;
+    let containment = &status["containment"];
+    assert_eq!(containment["sandboxed"], true, "{status:#}");
+    let in_force = containment["inForce"].to_string();
+    for protection in
+        ["file system isolation", "process isolation", "network isolation", "system call filter"]
+    {
+        assert!(in_force.contains(protection), "{protection}: {containment:#}");
+    }
+    let supervisors = prison.supervisors();
+    assert!(!supervisors.is_empty());
+    if is_root() {
+        // Root may have less from the beginning, in a container.
+        let own = capabilities(std::process::id().into());
+        let all = OF_SUPERVISOR.iter().fold(0, |all, number| all | 1_u64 << number);
+        let kept = own.map(|set| set & all);
+        // The outer one, which only waits for the end, has given up nothing: it removes the control groups.
+        let sets: Vec<_> = supervisors.iter().map(|pid| capabilities(*pid)).collect();
+        assert!(sets.contains(&kept), "{sets:x?} of {own:x?}");
+        assert!(sets.iter().filter(|set| **set != kept && **set != [0, 0]).count() <= 1, "{sets:x?}");
+    }
+    prison.close().await;
+}
+
+/// The effective and the bounding set of a process.
+fn capabilities(pid: u64) -> [u64; 2] {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    ["CapEff:", "CapBnd:"].map(|name| {
+        let set = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0");
+        u64::from_str_radix(set.trim(), 16).unwrap()
+    })
 }
 
 #[tokio::test]
