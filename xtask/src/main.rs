@@ -5,6 +5,8 @@
 
 mod bench;
 mod conformance;
+mod escape;
+mod packages;
 mod process;
 mod report;
 mod tidy;
@@ -29,6 +31,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--keep] [python|node|go]...",
         about: "the official client libraries against a real server",
         run: conformance::run,
+    },
+    Command {
+        name: "escape",
+        arguments: "[--without-sandbox]",
+        about: "hostile functions, tried by an ordinary user",
+        run: escape::run,
     },
     Command {
         name: "bench",

@@ -92,7 +92,7 @@ impl Report {
 }
 
 fn line(row: &Row) -> String {
-    format!("{:<12} {} {:>12}  {}", row.name, row.verdict.word(), show(row.took), row.detail)
+    format!("{:<16} {} {:>12}  {}", row.name, row.verdict.word(), show(row.took), row.detail)
 }
 
 /// A message that nobody can overlook.

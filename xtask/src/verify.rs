@@ -1,14 +1,16 @@
 //! `cargo xtask verify`: everything that CI runs.
 //!
 //! Owns the order of the steps. Every step runs even when one before it failed, so that one run shows all that is
-//! wrong. What a machine lacks (rustfmt, clippy, cargo-deny) is skipped and said loudly; the client libraries that
-//! the tests need are installed.
+//! wrong. What a machine lacks (rustfmt, clippy, cargo-deny) is skipped and said loudly; the client libraries and
+//! packages that the tests need are installed. As root, the escape suite runs a second time as an ordinary user.
 
 use std::time::Duration;
 
 use anyhow::ensure;
 
 use crate::conformance::{self, Keep};
+use crate::escape;
+use crate::packages;
 use crate::process::{cargo, run as run_command, stream, succeeds};
 use crate::report::{Outcome, Report};
 use crate::tidy;
@@ -19,6 +21,7 @@ const TESTS_TIME_MAX: Duration = Duration::from_secs(20 * 60);
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     ensure!(arguments.is_empty(), "verify takes no arguments");
     let mut report = Report::new("verify");
+    report.step("packages", packages::set_up);
     report.step("set-up", || passed(conformance::set_up(conformance::CLIENTS)));
     report.step("fmt", || cargo_tool("fmt", &["--all", "--check"]));
     report.step("clippy", || {
@@ -28,6 +31,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     report.step("deny", || cargo_tool("deny", &["--log-level", "warn", "check"]));
     report.step("build", || passed(build()));
     report.step("test", || passed(test()));
+    report.step("escape as nobody", escape::as_ordinary_user);
     report.step("conformance", || passed(conformance::check(conformance::CLIENTS, Keep::No)));
     report.finish()
 }
