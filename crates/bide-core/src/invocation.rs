@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
+use bide_types::{FunctionId, InstanceId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp};
 
 use crate::policy::Policy;
 use crate::settlement::{Outcome, Settlement};
@@ -204,6 +204,11 @@ impl Status {
 pub const TIMELINE_EVENTS_MAX: usize = 64;
 
 impl Invocation {
+    /// Where it waits, whenever it waits.
+    pub fn line(&self) -> Line {
+        Line::new(self.function, self.qualifier.clone())
+    }
+
     pub fn status(&self) -> Status {
         match &self.state {
             State::Enqueued => Status::Enqueued,

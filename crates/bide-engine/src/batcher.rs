@@ -213,7 +213,7 @@ impl BatcherTask {
         let submitted = requests.iter().filter_map(Request::submission);
         for (submission, reply) in submitted.zip(&reply.submissions) {
             if let SubmitReply::Accepted { due, .. } = reply {
-                self.signals.work(submission.enqueue.function, *due);
+                self.signals.work(submission.enqueue.line(), *due);
             }
         }
         let mut replies = Replies::new(reply);
@@ -230,9 +230,9 @@ impl BatcherTask {
 
     fn after_transition(&self, reply: &TransitionReply) {
         match reply {
-            TransitionReply::Applied { function, due, delivery, .. } => {
+            TransitionReply::Applied { line, due, delivery, .. } => {
                 if let Some(due) = due {
-                    self.signals.work(*function, *due);
+                    self.signals.work(line.clone(), *due);
                 }
                 if *delivery {
                     self.signals.outbox.notify_one();

@@ -1,12 +1,12 @@
 //! Hints to the dispatcher, the deliverer and the timers that there may be something to do.
 //!
-//! Owns coalescing: hints for the same function merge, so memory is bounded by the number of functions. A hint is only
+//! Owns coalescing: hints for the same line or function merge, so their number bounds the memory. A hint is only
 //! an optimisation; who misses one finds the work again in the store.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
-use bide_types::{FunctionId, Timestamp};
+use bide_types::{FunctionId, Line, Timestamp};
 use tokio::sync::Notify;
 
 #[derive(Default)]
@@ -21,17 +21,17 @@ pub(crate) struct Signals {
 /// What has been hinted since the last look.
 #[derive(Default)]
 pub(crate) struct Hints {
-    /// Functions with waiting work, and when the first of it is due.
-    pub(crate) due: HashMap<FunctionId, Timestamp>,
+    /// Lines with waiting work, and when the first of it is due.
+    pub(crate) due: HashMap<Line, Timestamp>,
     /// Functions whose capacity may have grown.
     pub(crate) capacity: HashSet<FunctionId>,
 }
 
 impl Signals {
-    /// Work of `function` waits and is due at `due`.
-    pub(crate) fn work(&self, function: FunctionId, due: Timestamp) {
+    /// Work waits in `line` and is due at `due`.
+    pub(crate) fn work(&self, line: Line, due: Timestamp) {
         let mut pending = self.lock();
-        let entry = pending.due.entry(function).or_insert(due);
+        let entry = pending.due.entry(line).or_insert(due);
         *entry = due.min(*entry);
         drop(pending);
         self.dispatch.notify_one();

@@ -16,7 +16,7 @@ use bide_core::{CallKind, Enqueue, Policy, PolicyTable};
 use bide_env::{Clock, SystemClock};
 use bide_store::{Batch, Claim, Store, Submission};
 use bide_store_local::{LocalStore, Options};
-use bide_types::{FunctionId, Qualifier, RequestId};
+use bide_types::{FunctionId, Line, Qualifier, RequestId};
 use bytes::Bytes;
 
 const FUNCTION: FunctionId = FunctionId::new(1);
@@ -77,7 +77,7 @@ async fn claim(store: &LocalStore, clock: &SystemClock) -> Result<(), Error> {
     // All of it is due two hours from now.
     let now = clock.now().plus(Duration::from_secs(2 * 3600));
     let claim = Claim {
-        function: FUNCTION,
+        line: Line::latest(FUNCTION),
         max: 100,
         policies: Arc::new(PolicyTable::in_force([(Qualifier::latest(), Policy::default())])),
         holder: store.holder(),

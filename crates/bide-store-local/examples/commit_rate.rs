@@ -17,7 +17,7 @@ use bide_core::{CallKind, Command, Enqueue, Epoch, Policy, PolicyTable, Run};
 use bide_env::{Clock, SystemClock};
 use bide_store::{Batch, Claim, Claimed, Stats, Store, Submission, SubmitReply, Transition};
 use bide_store_local::{LocalStore, Options};
-use bide_types::{FunctionId, InstanceId, Qualifier, RequestId, TaskId};
+use bide_types::{FunctionId, InstanceId, Line, Qualifier, RequestId, TaskId};
 use bytes::Bytes;
 
 const PAYLOAD_BYTES: usize = 1024;
@@ -159,7 +159,7 @@ async fn one_life(
     let reply = store.commit(Batch { now: clock.now(), submissions, ..Batch::default() }).await?;
     assert!(reply.submissions.iter().all(|reply| matches!(reply, SubmitReply::Accepted { .. })));
     let claim = Claim {
-        function,
+        line: Line::latest(function),
         max: width,
         policies: Arc::new(PolicyTable::in_force([(Qualifier::latest(), Policy::default())])),
         holder: store.holder(),

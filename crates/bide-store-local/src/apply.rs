@@ -91,13 +91,13 @@ impl State {
 
     fn note(&mut self, entry: &Entry, presence: Presence) {
         match (entry, presence) {
-            (Entry::Queue(function, position), Presence::There) => {
-                self.heads.insert(*function, *position);
-                self.news.functions.insert(*function);
+            (Entry::Queue(line, position), Presence::There) => {
+                self.heads.insert(line, *position);
+                self.news.lines.insert(line.clone());
             }
-            (Entry::Queue(function, position), Presence::Gone) => {
-                self.heads.remove(*function, *position);
-                self.news.functions.insert(*function);
+            (Entry::Queue(line, position), Presence::Gone) => {
+                self.heads.remove(line, *position);
+                self.news.lines.insert(line.clone());
             }
             (Entry::Lease(lease), Presence::There) => {
                 self.news.leases.insert(lease.invocation, Some(*lease));

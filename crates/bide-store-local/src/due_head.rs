@@ -1,18 +1,18 @@
-//! The front of every function's queue.
+//! The front of every line.
 //!
-//! Owns one [`Head`] per function that has waiting work, and the bound over all of them. A function without a head
+//! Owns one [`Head`] per line that has waiting work, and the bound over all of them. A line without a head
 //! has nothing waiting. Never writes; opening rebuilds it.
 
 use std::collections::HashMap;
 
 use bide_store::StoreError;
 use bide_store::planner::QueuePosition;
-use bide_types::FunctionId;
+use bide_types::Line;
 
 use crate::head::{Head, HeadLimits};
 
 pub(crate) struct DueHeads {
-    heads: HashMap<FunctionId, Head>,
+    heads: HashMap<Line, Head>,
     limits: HeadLimits,
     /// Entries of all heads.
     total: usize,
@@ -31,57 +31,60 @@ impl DueHeads {
         Self { heads: HashMap::new(), limits, total: 0 }
     }
 
-    /// Starts with what only the disk knows of a function.
-    pub(crate) fn add_unread(&mut self, function: FunctionId) {
-        self.heads.insert(function, Head::unread());
+    /// Starts with what only the disk knows of a line.
+    pub(crate) fn add_unread(&mut self, line: &Line) {
+        self.heads.insert(line.clone(), Head::unread());
     }
 
-    pub(crate) fn insert(&mut self, function: FunctionId, position: QueuePosition) {
+    pub(crate) fn insert(&mut self, line: &Line, position: QueuePosition) {
         let limits = self.limits;
-        self.change(function, |head| head.insert(position, limits));
+        self.change(line, |head| head.insert(position, limits));
     }
 
-    pub(crate) fn remove(&mut self, function: FunctionId, position: QueuePosition) {
-        self.change(function, |head| head.remove(position));
+    pub(crate) fn remove(&mut self, line: &Line, position: QueuePosition) {
+        self.change(line, |head| head.remove(position));
     }
 
     pub(crate) fn read(
         &mut self,
-        function: FunctionId,
+        line: &Line,
         after: Option<QueuePosition>,
         max: usize,
         mut source: impl Source,
     ) -> Result<Vec<QueuePosition>, StoreError> {
         let limits = self.limits;
-        match self.heads.contains_key(&function) {
-            true => self.change(function, |head| head.read(after, max, limits, &mut source)),
+        match self.heads.contains_key(line) {
+            true => self.change(line, |head| head.read(after, max, limits, &mut source)),
             false => Ok(Vec::new()),
         }
     }
 
-    /// The first entry of a function; forgets the function if it has none.
+    /// The first entry of a line; forgets the line if it has none.
     pub(crate) fn settle(
         &mut self,
-        function: FunctionId,
+        line: &Line,
         mut source: impl Source,
     ) -> Result<Option<QueuePosition>, StoreError> {
-        if !self.heads.contains_key(&function) {
+        if !self.heads.contains_key(line) {
             return Ok(None);
         }
         let limits = self.limits;
-        let first = self.change(function, |head| head.settle(limits, &mut source))?;
+        let first = self.change(line, |head| head.settle(limits, &mut source))?;
         if first.is_none() {
-            self.heads.remove(&function);
+            self.heads.remove(line);
         }
         Ok(first)
     }
 
-    fn change<T>(&mut self, function: FunctionId, change: impl FnOnce(&mut Head) -> T) -> T {
-        let head = self.heads.entry(function).or_insert_with(Head::empty);
+    fn change<T>(&mut self, line: &Line, change: impl FnOnce(&mut Head) -> T) -> T {
+        if !self.heads.contains_key(line) {
+            self.heads.insert(line.clone(), Head::empty());
+        }
+        let head = self.heads.get_mut(line).expect("it was just made");
         self.total -= head.len();
         let result = change(head);
         self.total += head.len();
-        // A head cannot be cut below one entry, so with very many functions their number is the bound.
+        // A head cannot be cut below one entry, so with very many lines their number is the bound.
         if self.total > self.limits.total.max(2 * self.heads.len()) {
             self.cut_all();
         }

@@ -6,7 +6,7 @@
 use bide_core::{DestinationStatus, Invocation, Status};
 use bide_store::LeaseRef;
 use bide_store::planner::QueuePosition;
-use bide_types::{FunctionId, InvocationId, TaskId};
+use bide_types::{FunctionId, InvocationId, Line, TaskId};
 use fjall::{UserKey, UserValue};
 
 use crate::keys::{Space, leases, queue, settled, task_ids, task_status, tasks};
@@ -14,7 +14,7 @@ use crate::keys::{Space, leases, queue, settled, task_ids, task_status, tasks};
 /// One index entry of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    Queue(FunctionId, QueuePosition),
+    Queue(Line, QueuePosition),
     Lease(LeaseRef),
     TaskId(FunctionId, TaskId, InvocationId),
     Task(FunctionId, InvocationId),
@@ -36,7 +36,7 @@ impl Entry {
 
     pub(crate) fn key(&self) -> UserKey {
         match self {
-            Self::Queue(function, position) => queue::key(*function, *position).into(),
+            Self::Queue(line, position) => queue::key(line, *position),
             Self::Lease(lease) => leases::key(lease.invocation).into(),
             Self::TaskId(function, task, _) => task_ids::key(*function, task),
             Self::Task(function, id) => tasks::key(*function, *id).into(),
@@ -59,7 +59,7 @@ pub(crate) fn entries(invocation: &Invocation) -> Vec<Entry> {
     let Invocation { id, function, .. } = *invocation;
     let mut entries = Vec::with_capacity(4);
     if let Some(due) = invocation.due() {
-        entries.push(Entry::Queue(function, (due, id)));
+        entries.push(Entry::Queue(invocation.line(), (due, id)));
     }
     if let Some(lease) = invocation.lease() {
         entries.push(Entry::Lease(LeaseRef {

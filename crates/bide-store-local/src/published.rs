@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use bide_store::planner::QueuePosition;
 use bide_store::{Health, LeaseRef, Stats, StoreError};
-use bide_types::{FunctionId, InvocationId, Timestamp};
+use bide_types::{InvocationId, Line, Timestamp};
 
 #[derive(Default)]
 pub(crate) struct Published {
@@ -20,8 +20,8 @@ pub(crate) struct Published {
 
 #[derive(Default)]
 pub(crate) struct View {
-    /// When the first waiting invocation of a function is due.
-    pub(crate) waiting: BTreeMap<FunctionId, Timestamp>,
+    /// When the first waiting invocation of a line is due.
+    pub(crate) waiting: BTreeMap<Line, Timestamp>,
     /// Every lease that is out; as many as attempts run at once.
     pub(crate) leases: BTreeMap<InvocationId, LeaseRef>,
     /// The first entry of the outbox; before it lie only tombstones.

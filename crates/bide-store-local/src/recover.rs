@@ -1,13 +1,13 @@
 //! Opening as recovery: the writer's state, read from what is on disk.
 //!
-//! Owns the few scans of an opening: ledgers (which functions have open work), leases, and one seek per queue. It is
+//! Owns the few scans of an opening: leases, and two seeks per line that has waiting work. It is
 //! the same after a clean close and after a crash, and writes nothing.
 
 use bide_store::StoreError;
 use bide_types::InvocationId;
 
 use crate::head::HeadLimits;
-use crate::keys::{Space, leases, ledgers, meta};
+use crate::keys::{Space, leases, meta};
 use crate::published::View;
 use crate::state::State;
 use crate::tables::Tables;
@@ -18,14 +18,11 @@ pub(crate) fn recover(tables: &Tables, limits: HeadLimits) -> Result<(State, Vie
     state.last_id = InvocationId::new(number(tables, meta::LAST_ID_KEY)?.unwrap_or(0));
     state.id_lead = number(tables, meta::ID_LEAD_KEY)?.unwrap_or(0);
     let mut view = View { id_lead: state.id_lead, ..View::default() };
-    for entry in tables.scan(Space::Ledgers) {
-        let (key, value) = entry?;
-        let function = ledgers::parse_key(&key).map_err(|error| error.at(Space::Ledgers, &key))?;
-        let ledger = ledgers::decode(&value).map_err(|error| error.at(Space::Ledgers, &key))?;
-        if ledger.open() > 0 {
-            state.heads.add_unread(function);
-            view.waiting.extend(state.first_due(function)?.map(|due| (function, due)));
-        }
+    let mut next = state.next_line(None)?;
+    while let Some(line) = next {
+        state.heads.add_unread(&line);
+        next = state.next_line(Some(&line))?;
+        view.waiting.extend(state.first_due(&line)?.map(|due| (line, due)));
     }
     for entry in tables.scan(Space::Leases) {
         let (key, value) = entry?;

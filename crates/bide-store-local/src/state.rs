@@ -5,12 +5,12 @@
 //! `recover` builds again from disk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound::{Excluded, Included};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use bide_core::{Invocation, Ledger};
 use bide_store::planner::{QueuePosition, Reader};
 use bide_store::{ControlKey, ControlObject, LeaseRef, StoreError};
-use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 use fjall::{UserKey, UserValue};
 
@@ -36,8 +36,8 @@ pub(crate) struct State {
 /// What a group changed of what readers see outside of the keyspaces.
 #[derive(Default)]
 pub(crate) struct News {
-    /// Functions whose queue changed.
-    pub(crate) functions: BTreeSet<FunctionId>,
+    /// Lines that changed.
+    pub(crate) lines: BTreeSet<Line>,
     /// Leases granted (`Some`) and ended.
     pub(crate) leases: BTreeMap<InvocationId, Option<LeaseRef>>,
 }
@@ -57,11 +57,20 @@ impl State {
         }
     }
 
-    /// When the first entry of a function's queue is due.
-    pub(crate) fn first_due(&mut self, function: FunctionId) -> Result<Option<Timestamp>, StoreError> {
+    /// When the first entry of a line is due.
+    pub(crate) fn first_due(&mut self, line: &Line) -> Result<Option<Timestamp>, StoreError> {
         let txn = &self.txn;
-        let first = self.heads.settle(function, |after, max| queue_after(txn, function, after, max))?;
+        let first = self.heads.settle(line, |after, max| queue_after(txn, line, after, max))?;
         Ok(first.map(|(due, _)| due))
+    }
+
+    /// The line after `after` that has an entry in `queue`, in the order of its keys: one seek.
+    pub(crate) fn next_line(&self, after: Option<&Line>) -> Result<Option<Line>, StoreError> {
+        let last = after.map(queue::last_key);
+        let from = last.as_ref().map_or(Unbounded, |last| Excluded(&last[..]));
+        let keys = self.txn.keys(Space::Queue, from, Unbounded, 1)?;
+        let line = |key: &UserKey| queue::parse_key(key).map_err(|error| error.at(Space::Queue, key));
+        keys.first().map(|key| Ok(line(key)?.0)).transpose()
     }
 
     /// The first entry of the outbox.
@@ -84,17 +93,17 @@ impl State {
 
 fn queue_after(
     txn: &Txn,
-    function: FunctionId,
+    line: &Line,
     after: QueuePosition,
     max: usize,
 ) -> Result<Vec<QueuePosition>, StoreError> {
-    let (after, end) = (queue::key(function, after), queue::last_key(function));
+    let (after, end) = (queue::key(line, after), queue::last_key(line));
     let keys = txn.keys(Space::Queue, Excluded(&after), Included(&end), max)?;
     positions(Space::Queue, keys, |key| queue::parse_key(key).map(|(_, position)| position))
 }
 
 fn outbox_after(txn: &Txn, after: QueuePosition, max: usize) -> Result<Vec<QueuePosition>, StoreError> {
-    let keys = txn.keys(Space::Outbox, Excluded(&outbox::key(after)), std::ops::Bound::Unbounded, max)?;
+    let keys = txn.keys(Space::Outbox, Excluded(&outbox::key(after)), Unbounded, max)?;
     positions(Space::Outbox, keys, outbox::parse_key)
 }
 
@@ -124,12 +133,12 @@ impl Reader for State {
 
     fn head(
         &mut self,
-        function: FunctionId,
+        line: &Line,
         after: Option<QueuePosition>,
         max: usize,
     ) -> Result<Vec<QueuePosition>, StoreError> {
         let txn = &self.txn;
-        self.heads.read(function, after, max, |after, max| queue_after(txn, function, after, max))
+        self.heads.read(line, after, max, |after, max| queue_after(txn, line, after, max))
     }
 
     fn ledger(&mut self, function: FunctionId) -> Result<Ledger, StoreError> {

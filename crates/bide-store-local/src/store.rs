@@ -12,7 +12,7 @@ use bide_store::{
     Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DueDeliveries, Health, LeaseRef,
     PendingDelivery, Stats, Store, StoreError, TaskPage, TaskQuery, TaskView,
 };
-use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 use fjall::PersistMode;
 use tokio::sync::{mpsc, oneshot};
@@ -179,11 +179,11 @@ impl Store for LocalStore {
         self.shared.published.stats()
     }
 
-    fn waiting(&self) -> BoxFuture<'_, Result<Vec<(FunctionId, Timestamp)>, StoreError>> {
+    fn waiting(&self) -> BoxFuture<'_, Result<Vec<(Line, Timestamp)>, StoreError>> {
         Box::pin(async move {
             self.shared.read(|_| {
                 let view = self.shared.published.view();
-                Ok(view.waiting.iter().map(|(function, due)| (*function, *due)).collect())
+                Ok(view.waiting.iter().map(|(line, due)| (line.clone(), *due)).collect())
             })
         })
     }

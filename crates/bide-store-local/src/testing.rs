@@ -9,7 +9,7 @@ use bide_store::{
     Batch, Claim, Claimed, ControlChange, ControlKey, ControlWrite, DeliveryOutcome, Expected,
     SettleDelivery, Store, Submission, Transition,
 };
-use bide_types::{FunctionId, InstanceId, Qualifier, RequestId, TaskId, Timestamp};
+use bide_types::{FunctionId, InstanceId, Line, Qualifier, RequestId, TaskId, Timestamp};
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -47,7 +47,7 @@ pub(crate) fn submission(task: Option<&str>, delay: Duration) -> Submission {
 pub(crate) fn claim(store: &LocalStore, max: usize) -> Claim {
     let policy = Policy { on_success: Some("target".to_owned()), ..Policy::default() };
     Claim {
-        function: FUNCTION,
+        line: Line::latest(FUNCTION),
         max,
         policies: Arc::new(PolicyTable::in_force([(Qualifier::latest(), policy)])),
         holder: store.holder(),

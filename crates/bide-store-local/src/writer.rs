@@ -130,16 +130,17 @@ impl Writer {
     /// Shows the flushed group to readers.
     pub(crate) fn publish(&mut self) -> Result<(), StoreError> {
         let news: News = std::mem::take(&mut self.state.news);
-        let mut waiting = Vec::with_capacity(news.functions.len());
-        for function in news.functions {
-            waiting.push((function, self.state.first_due(function)?));
+        let mut waiting = Vec::with_capacity(news.lines.len());
+        for line in news.lines {
+            let due = self.state.first_due(&line)?;
+            waiting.push((line, due));
         }
         let first_delivery = self.state.first_delivery()?;
         let mut view = self.published.view();
-        for (function, due) in waiting {
+        for (line, due) in waiting {
             match due {
-                Some(due) => view.waiting.insert(function, due),
-                None => view.waiting.remove(&function),
+                Some(due) => view.waiting.insert(line, due),
+                None => view.waiting.remove(&line),
             };
         }
         for (invocation, lease) in news.leases {

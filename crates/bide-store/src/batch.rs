@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bide_core::{Command, Delivery, Enqueue, Invocation, LeaseHolder, PolicyTable, Rejected, Status};
-use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 
 use crate::control::{ControlChange, ControlConflict};
@@ -97,7 +97,7 @@ pub struct Transition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransitionReply {
     Applied {
-        function: FunctionId,
+        line: Line,
         status: Status,
         /// Set when the invocation waits in the queue again.
         due: Option<Timestamp>,
@@ -135,10 +135,10 @@ pub enum StopReply {
     NotFound,
 }
 
-/// A wish for due work of one function.
+/// A wish for due work of one line.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    pub function: FunctionId,
+    pub line: Line,
     /// Most invocations to hand out; 0 only drops what is too old, from the front of the line.
     pub max: usize,
     pub policies: Arc<PolicyTable>,
@@ -153,7 +153,7 @@ pub struct ClaimReply {
     pub settled: usize,
     /// Whether any of those left a destination record.
     pub delivery: bool,
-    /// When the next invocation of this function is due, as far as known before this batch.
+    /// When the next invocation of this line is due, as far as known before this batch.
     pub next_due: Option<Timestamp>,
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bide_core::{Delivery, DestinationStatus, Invocation, LeaseHolder, Ledger};
-use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 
 use crate::batch::{Batch, BatchReply, PendingDelivery};
@@ -217,14 +217,14 @@ impl Reader for Data {
 
     fn head(
         &mut self,
-        function: FunctionId,
+        line: &Line,
         after: Option<QueuePosition>,
         max: usize,
     ) -> Result<Vec<QueuePosition>, StoreError> {
         let queue: BTreeSet<QueuePosition> = self
             .records
             .values()
-            .filter(|record| record.invocation.function == function)
+            .filter(|record| record.invocation.line() == *line)
             .filter_map(|record| Some((record.invocation.due()?, record.invocation.id)))
             .filter(|position| after.is_none_or(|after| *position > after))
             .collect();
@@ -270,12 +270,12 @@ impl Store for MemoryStore {
         Stats::default()
     }
 
-    fn waiting(&self) -> BoxFuture<'_, Result<Vec<(FunctionId, Timestamp)>, StoreError>> {
+    fn waiting(&self) -> BoxFuture<'_, Result<Vec<(Line, Timestamp)>, StoreError>> {
         Box::pin(async move {
-            let mut first: BTreeMap<FunctionId, Timestamp> = BTreeMap::new();
+            let mut first: BTreeMap<Line, Timestamp> = BTreeMap::new();
             for record in self.data()?.records.values() {
                 if let Some(due) = record.invocation.due() {
-                    let entry = first.entry(record.invocation.function).or_insert(due);
+                    let entry = first.entry(record.invocation.line()).or_insert(due);
                     *entry = due.min(*entry);
                 }
             }

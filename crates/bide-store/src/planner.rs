@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use bide_core::{
     Bucket, Command, Delivery, DestinationStatus, Invocation, Ledger, Rejected, State, enqueue, step,
 };
-use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 
 use crate::batch::{
@@ -24,7 +24,7 @@ use crate::store::StoreError;
 
 pub use claim::{CLAIM_EXAMINED_MAX, CLAIM_SETTLED_MAX};
 
-/// A place in a function's queue: by due time, then by id.
+/// A place in a line: by due time, then by id.
 pub type QueuePosition = (Timestamp, InvocationId);
 
 /// What the planner needs to know of the stored state.
@@ -35,11 +35,11 @@ pub trait Reader {
 
     fn find_task(&mut self, function: FunctionId, task: &TaskId) -> Result<Option<InvocationId>, StoreError>;
 
-    /// Waiting invocations of a function in the order of due time and id, those not yet due included: at most `max`,
+    /// Waiting invocations of a line in the order of due time and id, those not yet due included: at most `max`,
     /// strictly after `after`.
     fn head(
         &mut self,
-        function: FunctionId,
+        line: &Line,
         after: Option<QueuePosition>,
         max: usize,
     ) -> Result<Vec<QueuePosition>, StoreError>;
@@ -180,7 +180,7 @@ impl Planner<'_> {
         match self.apply(&invocation, transition.command, transition.result)? {
             Err(rejected) => Ok(TransitionReply::Rejected(rejected)),
             Ok(applied) => Ok(TransitionReply::Applied {
-                function: invocation.function,
+                line: invocation.line(),
                 status: applied.next.status(),
                 due: applied.next.due(),
                 delivery: applied.delivery,
@@ -191,7 +191,9 @@ impl Planner<'_> {
     fn stop(&mut self, stop: Stop) -> Result<StopReply, StoreError> {
         let Some(id) = self.find_task(stop.function, &stop.task)? else { return Ok(StopReply::NotFound) };
         let Some(invocation) = self.load(id)? else { return Ok(StopReply::NotFound) };
-        let policy = stop.policies.get(&invocation.qualifier).or(invocation.policy.as_ref());
+        let policies = &stop.policies;
+        let policy = policies.get(&invocation.qualifier).or(invocation.policy.as_ref());
+        let policy = policy.or(policies.get_former(&invocation.qualifier));
         let policy = policy.cloned().unwrap_or_default();
         match self.apply(&invocation, Command::Stop { policy }, None)? {
             Err(_) => Ok(StopReply::Unchanged { status: invocation.status() }),

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bide_core::{Epoch, LeaseHolder, Ledger};
-use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 
 use crate::batch::{Batch, BatchReply, PendingDelivery};
@@ -86,8 +86,8 @@ pub trait Store: Send + Sync + 'static {
 
     fn stats(&self) -> Stats;
 
-    /// Functions that have waiting work, with the time at which their first is due; in no order.
-    fn waiting(&self) -> BoxFuture<'_, Result<Vec<(FunctionId, Timestamp)>, StoreError>>;
+    /// Lines with waiting work, with the time at which their first is due; in no order.
+    fn waiting(&self) -> BoxFuture<'_, Result<Vec<(Line, Timestamp)>, StoreError>>;
 
     /// Leases of other holders than `own`, or lapsed at `now`: at most `max`, in no order.
     fn lapsed_leases(

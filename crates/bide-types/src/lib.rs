@@ -6,12 +6,14 @@
 pub mod error_code;
 pub mod ids;
 pub mod limits;
+pub mod line;
 pub mod names;
 pub mod resource;
 pub mod time;
 
 pub use error_code::ErrorCode;
 pub use ids::{AccountId, FunctionId, InstanceId, InvocationId, RequestId, TaskId};
+pub use line::Line;
 pub use names::{
     DomainName, DomainNameError, FunctionName, LayerName, NameError, Qualifier, ServiceName, TriggerName,
 };

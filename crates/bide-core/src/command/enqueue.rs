@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bide_types::{FunctionId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp};
 
 use crate::invocation::{CallKind, DestinationStatus, Epoch, Invocation, Mode, State};
 
@@ -19,6 +19,13 @@ pub struct Enqueue {
     pub task: Option<TaskId>,
     pub delay: Duration,
     pub hops: u8,
+}
+
+impl Enqueue {
+    /// Where it will wait.
+    pub fn line(&self) -> Line {
+        Line::new(self.function, self.qualifier.clone())
+    }
 }
 
 /// The record of a newly accepted invocation. The delay counts from `now`, the moment of acceptance.

@@ -1,6 +1,6 @@
 //! The dispatcher: claims due work where there is capacity.
 //!
-//! Owns fairness. Accounts take turns, and within an account functions take turns, each for a bounded number of slots;
+//! Owns fairness. Accounts take turns, and within an account lines (functions and qualifiers), each for a bounded number of slots;
 //! so neither a slow function nor a flood on one starves another. Pulls: work stays in the store, in line, until a
 //! slot is reserved for it. Never decides what a claim means (the store does) or how an attempt ends (`attempt` does).
 //!
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bide_runtime::Slot;
 use bide_store::{Claim, ClaimReply, StoreError};
-use bide_types::{FunctionId, Timestamp};
+use bide_types::{Line, Timestamp};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
@@ -38,7 +38,7 @@ enum Done {
 }
 
 struct ClaimDone {
-    function: FunctionId,
+    line: Line,
     entry: Option<Arc<FunctionEntry>>,
     slots: Vec<Box<dyn Slot>>,
     reply: Result<ClaimReply, StoreError>,
@@ -79,7 +79,7 @@ impl Dispatcher {
     async fn look(&mut self) -> Duration {
         match self.shared.store.waiting().await {
             Ok(waiting) => {
-                waiting.into_iter().for_each(|(function, due)| self.turns.work(function, due));
+                waiting.into_iter().for_each(|(line, due)| self.turns.work(line, due));
                 MAINTENANCE_PERIOD
             }
             Err(error) => {
@@ -91,28 +91,28 @@ impl Dispatcher {
 
     fn take_hints(&mut self) {
         let hints = self.shared.signals.take();
-        for (function, due) in hints.due {
-            self.turns.work(function, due);
+        for (line, due) in hints.due {
+            self.turns.work(line, due);
         }
         for function in hints.capacity {
-            self.turns.unblock(function, self.shared.catalog.account_of(function));
+            self.turns.unblock(function, self.shared.catalog.account_of(function).as_ref());
         }
     }
 
-    /// Gives every function that is ready its turn.
+    /// Gives every line that is ready its turn.
     fn claim_where_possible(&mut self, now: Timestamp) {
         self.turns.wake(now, |function| self.shared.catalog.account_of(function));
-        while let Some((function, turn)) = self.turns.next() {
-            let entry = self.shared.catalog.by_id(function);
+        while let Some((line, turn)) = self.turns.next() {
+            let entry = self.shared.catalog.by_id(line.function);
             let slots = entry
                 .as_ref()
-                .map(|entry| self.reserve(entry, self.turns.quantum(function)))
+                .map(|entry| self.reserve(entry, self.turns.quantum(&line)))
                 .unwrap_or_default();
             if entry.is_some() && slots.is_empty() && turn == Turn::Run {
-                self.turns.block(function, now.plus(EXPIRY_SWEEP));
+                self.turns.block(line, now.plus(EXPIRY_SWEEP));
             } else {
-                self.turns.claiming(function, if slots.is_empty() { turn } else { Turn::Run });
-                self.claim(function, entry, slots);
+                self.turns.claiming(&line, if slots.is_empty() { turn } else { Turn::Run });
+                self.claim(line, entry, slots);
             }
         }
     }
@@ -122,16 +122,16 @@ impl Dispatcher {
         std::iter::from_fn(|| executor.try_reserve(&entry.spec)).take(max).collect()
     }
 
-    /// Claims work for `slots` of a function, or settles what waits for a function that is gone.
-    fn claim(&mut self, function: FunctionId, entry: Option<Arc<FunctionEntry>>, slots: Vec<Box<dyn Slot>>) {
+    /// Claims work of a line for `slots`, or settles what waits for a function that is gone.
+    fn claim(&mut self, line: Line, entry: Option<Arc<FunctionEntry>>, slots: Vec<Box<dyn Slot>>) {
         let lease = entry.as_ref().map_or(LEASE_MARGIN, |entry| lease_duration(entry));
         let claim = Claim {
-            function,
+            line: line.clone(),
             // For a function that is gone no policy is in force: all is invalid, nothing is handed out.
             max: if entry.is_some() { slots.len() } else { 1 },
             policies: match &entry {
                 Some(entry) => Arc::clone(&entry.policies),
-                None => self.shared.catalog.former_policies(function),
+                None => self.shared.catalog.former_policies(line.function),
             },
             holder: self.shared.holder,
             lease_expires_at: self.shared.clock.now().plus(lease),
@@ -139,7 +139,7 @@ impl Dispatcher {
         let shared = Arc::clone(&self.shared);
         self.work.spawn(async move {
             let reply = shared.batcher.claim(claim).await;
-            Done::Claim(Box::new(ClaimDone { function, entry, slots, reply }))
+            Done::Claim(Box::new(ClaimDone { line, entry, slots, reply }))
         });
     }
 
@@ -155,15 +155,15 @@ impl Dispatcher {
         let now = self.shared.clock.now();
         match claim.reply {
             Err(error) => {
-                tracing::error!(%error, function = %claim.function, "cannot claim work");
+                tracing::error!(%error, line = %claim.line, "cannot claim work");
                 let again = now.plus(STORE_RETRY_WAIT);
                 let taken = Taken { slots: claim.slots.len(), used: 0, next_due: Some(again) };
-                self.turns.claimed(claim.function, &taken, now, again);
+                self.turns.claimed(claim.line, &taken, now, again);
             }
             Ok(reply) => {
                 let (slots, used) = (claim.slots.len(), reply.claimed.len());
                 let taken = Taken { slots, used, next_due: reply.next_due };
-                self.turns.claimed(claim.function, &taken, now, now.plus(EXPIRY_SWEEP));
+                self.turns.claimed(claim.line, &taken, now, now.plus(EXPIRY_SWEEP));
                 let Some(entry) = claim.entry else { return };
                 for (claimed, slot) in reply.claimed.into_iter().zip(claim.slots) {
                     let attempt = attempt::run(Arc::clone(&self.shared), Arc::clone(&entry), claimed, slot);

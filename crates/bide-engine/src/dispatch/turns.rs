@@ -1,17 +1,17 @@
 //! Whose turn it is: the in-memory side of the dispatcher, without any I/O.
 //!
-//! Owns one [`Line`] per function that has waiting work. Accounts take turns, and functions within an account. Its
-//! size is bounded by the number of functions. Nothing here survives a crash; it is rebuilt from the store.
+//! Owns one [`Place`] per line (a function and a qualifier) that has waiting work. Accounts take turns, and lines within
+//! an account. Its size is bounded by the number of lines. Nothing here survives a crash; it is rebuilt from the store.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use bide_types::{AccountId, FunctionId, Timestamp};
+use bide_types::{AccountId, FunctionId, Line, Qualifier, Timestamp};
 
 use crate::options::DISPATCH_QUANTUM;
 
-/// The line of one function. A function without waiting work has none.
+/// Where a line stands. One without waiting work stands nowhere.
 #[derive(Debug, PartialEq, Eq)]
-enum Line {
+enum Place {
     /// The first of it is due at this time; there is a timer.
     Waiting(Timestamp),
     /// Due, and in the ring. `sweep_at` is when it would be swept if it is blocked again.
@@ -43,118 +43,143 @@ pub(super) struct Taken {
 
 #[derive(Default)]
 pub(super) struct Turns {
-    lines: HashMap<FunctionId, Line>,
-    /// How many slots the next turn of a function may take, where that is not one; see [`Turns::quantum`].
-    quanta: HashMap<FunctionId, usize>,
-    timers: BTreeSet<(Timestamp, FunctionId)>,
-    /// Accounts with ready functions; functions that no longer exist share the account `None`.
+    places: Places,
+    /// How many slots the next turn of a line may take, where that is not one; see [`Turns::quantum`].
+    quanta: HashMap<Line, usize>,
+    timers: BTreeSet<(Timestamp, Line)>,
+    /// Accounts with ready lines; those of functions that no longer exist share the account `None`.
     accounts: VecDeque<Option<AccountId>>,
-    ready: HashMap<Option<AccountId>, VecDeque<FunctionId>>,
+    ready: HashMap<Option<AccountId>, VecDeque<Line>>,
+}
+
+/// The place of every line, by function.
+#[derive(Default)]
+struct Places(HashMap<FunctionId, BTreeMap<Qualifier, Place>>);
+
+impl Places {
+    fn get(&self, line: &Line) -> Option<&Place> {
+        self.0.get(&line.function)?.get(&line.qualifier)
+    }
+
+    fn get_mut(&mut self, line: &Line) -> Option<&mut Place> {
+        self.0.get_mut(&line.function)?.get_mut(&line.qualifier)
+    }
+
+    fn insert(&mut self, line: &Line, place: Place) {
+        self.0.entry(line.function).or_default().insert(line.qualifier.clone(), place);
+    }
+
+    fn remove(&mut self, line: &Line) -> Option<Place> {
+        let places = self.0.get_mut(&line.function)?;
+        let place = places.remove(&line.qualifier);
+        if places.is_empty() {
+            self.0.remove(&line.function);
+        }
+        place
+    }
 }
 
 impl Turns {
-    /// Work of `function` waits, the first of it due at `due`.
-    pub(super) fn work(&mut self, function: FunctionId, due: Timestamp) {
-        match self.lines.get_mut(&function) {
-            None => self.wait(function, due),
-            Some(Line::Waiting(present)) if *present <= due => {}
-            Some(Line::Waiting(present)) => {
-                self.timers.remove(&(*present, function));
-                self.wait(function, due);
+    /// Work waits in `line`, the first of it due at `due`.
+    pub(super) fn work(&mut self, line: Line, due: Timestamp) {
+        match self.places.get_mut(&line) {
+            None => self.wait(line, due),
+            Some(Place::Waiting(present)) if *present <= due => {}
+            Some(Place::Waiting(present)) => {
+                let timer = (*present, line);
+                self.timers.remove(&timer);
+                self.wait(timer.1, due);
             }
-            Some(Line::Ready { .. } | Line::Blocked(_)) => {} // it is due already
-            Some(Line::Claiming { next_due, .. }) => {
+            Some(Place::Ready { .. } | Place::Blocked(_)) => {} // it is due already
+            Some(Place::Claiming { next_due, .. }) => {
                 *next_due = Some(next_due.map_or(due, |present| present.min(due)));
             }
         }
     }
 
-    /// Capacity of `function` may have grown; `account` is whose turn it is to use it.
-    pub(super) fn unblock(&mut self, function: FunctionId, account: Option<AccountId>) {
-        match self.lines.get_mut(&function) {
-            Some(Line::Blocked(until)) => {
-                let until = *until;
-                self.timers.remove(&(until, function));
-                self.make_ready(function, account, Line::Ready { turn: Turn::Run, sweep_at: Some(until) });
+    /// Capacity of `function` may have grown; `account` is whose turn it is to use it. Which of its lines that helps is
+    /// not known, so each that is blocked tries.
+    pub(super) fn unblock(&mut self, function: FunctionId, account: Option<&AccountId>) {
+        let mut blocked = Vec::new();
+        for (qualifier, place) in self.places.0.get_mut(&function).into_iter().flatten() {
+            match place {
+                Place::Blocked(until) => blocked.push((*until, Line::new(function, qualifier.clone()))),
+                Place::Claiming { capacity, .. } => *capacity = true,
+                Place::Waiting(_) | Place::Ready { .. } => {}
             }
-            Some(Line::Claiming { capacity, .. }) => *capacity = true,
-            Some(Line::Waiting(_) | Line::Ready { .. }) | None => {}
+        }
+        for timer in blocked {
+            self.timers.remove(&timer);
+            let ready = Place::Ready { turn: Turn::Run, sweep_at: Some(timer.0) };
+            self.make_ready(timer.1, account.cloned(), ready);
         }
     }
 
     /// Moves every line whose time has come into the ring.
     pub(super) fn wake(&mut self, now: Timestamp, account_of: impl Fn(FunctionId) -> Option<AccountId>) {
-        while let Some(&(at, function)) = self.timers.first() {
-            if at > now {
-                break;
-            }
-            self.timers.pop_first();
-            let turn = match self.lines.get(&function) {
-                Some(Line::Blocked(_)) => Turn::Sweep,
+        while self.timers.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, line)) = self.timers.pop_first() else { return };
+            let turn = match self.places.get(&line) {
+                Some(Place::Blocked(_)) => Turn::Sweep,
                 _ => Turn::Run,
             };
-            self.make_ready(function, account_of(function), Line::Ready { turn, sweep_at: None });
+            let account = account_of(line.function);
+            self.make_ready(line, account, Place::Ready { turn, sweep_at: None });
         }
     }
 
-    /// The next function in turn. The caller must follow with [`Turns::claiming`] or [`Turns::block`].
-    pub(super) fn next(&mut self) -> Option<(FunctionId, Turn)> {
+    /// The next line in turn. The caller must follow with [`Turns::claiming`] or [`Turns::block`].
+    pub(super) fn next(&mut self) -> Option<(Line, Turn)> {
         let account = self.accounts.pop_front()?;
-        let functions = self.ready.get_mut(&account).expect("an account in the ring has functions");
-        let function = functions.pop_front().expect("an account in the ring has functions");
-        if functions.is_empty() {
+        let lines = self.ready.get_mut(&account).expect("an account in the ring has lines");
+        let line = lines.pop_front().expect("an account in the ring has lines");
+        if lines.is_empty() {
             self.ready.remove(&account);
         } else {
             self.accounts.push_back(account);
         }
-        match self.lines.get(&function) {
-            Some(Line::Ready { turn, .. }) => Some((function, *turn)),
-            line => unreachable!("a function in the ring is ready, not {line:?}"),
+        match self.places.get(&line) {
+            Some(Place::Ready { turn, .. }) => Some((line, *turn)),
+            place => unreachable!("a line in the ring is ready, not {place:?}"),
         }
     }
 
-    /// How many slots the function may take in this turn: one at first, twice as many as long as all are used. A slot
+    /// How many slots the line may take in this turn: one at first, twice as many as long as all are used. A slot
     /// may cost the start of an instance, so none is taken on the mere chance that there is more work.
-    pub(super) fn quantum(&self, function: FunctionId) -> usize {
-        self.quanta.get(&function).copied().unwrap_or(1)
+    pub(super) fn quantum(&self, line: &Line) -> usize {
+        self.quanta.get(line).copied().unwrap_or(1)
     }
 
-    pub(super) fn claiming(&mut self, function: FunctionId, turn: Turn) {
-        self.lines.insert(function, Line::Claiming { turn, next_due: None, capacity: false });
+    pub(super) fn claiming(&mut self, line: &Line, turn: Turn) {
+        self.places.insert(line, Place::Claiming { turn, next_due: None, capacity: false });
     }
 
     /// No slot was free: look again at `until`, or when capacity grows. A hint of capacity that came to nothing does not
     /// put the sweep off, however often it comes.
-    pub(super) fn block(&mut self, function: FunctionId, until: Timestamp) {
-        let until = match self.lines.get(&function) {
-            Some(Line::Ready { sweep_at: Some(sweep_at), .. }) => until.min(*sweep_at),
+    pub(super) fn block(&mut self, line: Line, until: Timestamp) {
+        let until = match self.places.get(&line) {
+            Some(Place::Ready { sweep_at: Some(sweep_at), .. }) => until.min(*sweep_at),
             _ => until,
         };
-        self.lines.insert(function, Line::Blocked(until));
-        self.timers.insert((until, function));
+        self.places.insert(&line, Place::Blocked(until));
+        self.timers.insert((until, line));
     }
 
     /// A claim came back. A sweep that leaves due work is blocked until `sweep_again`.
-    pub(super) fn claimed(
-        &mut self,
-        function: FunctionId,
-        taken: &Taken,
-        now: Timestamp,
-        sweep_again: Timestamp,
-    ) {
-        let quantum = self.quanta.remove(&function).unwrap_or(1);
-        let Some(Line::Claiming { turn, next_due: hinted, capacity }) = self.lines.remove(&function) else {
+    pub(super) fn claimed(&mut self, line: Line, taken: &Taken, now: Timestamp, sweep_again: Timestamp) {
+        let quantum = self.quanta.remove(&line).unwrap_or(1);
+        let Some(Place::Claiming { turn, next_due: hinted, capacity }) = self.places.remove(&line) else {
             unreachable!("a claim comes back to the line that made it");
         };
         let Some(due) = taken.next_due.into_iter().chain(hinted).min() else { return };
         if due <= now {
             let wanted = if taken.used < taken.slots { taken.used } else { 2 * quantum };
-            self.quanta.insert(function, wanted.clamp(1, DISPATCH_QUANTUM));
+            self.quanta.insert(line.clone(), wanted.clamp(1, DISPATCH_QUANTUM));
         }
         if turn == Turn::Sweep && !capacity && due <= now {
-            self.block(function, sweep_again);
+            self.block(line, sweep_again);
         } else {
-            self.wait(function, due);
+            self.wait(line, due);
         }
     }
 
@@ -163,18 +188,18 @@ impl Turns {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    fn wait(&mut self, function: FunctionId, due: Timestamp) {
-        self.lines.insert(function, Line::Waiting(due));
-        self.timers.insert((due, function));
+    fn wait(&mut self, line: Line, due: Timestamp) {
+        self.places.insert(&line, Place::Waiting(due));
+        self.timers.insert((due, line));
     }
 
-    fn make_ready(&mut self, function: FunctionId, account: Option<AccountId>, ready: Line) {
-        self.lines.insert(function, ready);
-        let functions = self.ready.entry(account.clone()).or_default();
-        if functions.is_empty() {
+    fn make_ready(&mut self, line: Line, account: Option<AccountId>, ready: Place) {
+        self.places.insert(&line, ready);
+        let lines = self.ready.entry(account.clone()).or_default();
+        if lines.is_empty() {
             self.accounts.push_back(account);
         }
-        functions.push_back(function);
+        lines.push_back(line);
     }
 }
 

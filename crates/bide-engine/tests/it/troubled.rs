@@ -9,7 +9,7 @@ use bide_store::{
     Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DueDeliveries, Health, LeaseRef,
     PendingDelivery, Stats, Store, StoreError, TaskPage, TaskQuery, TaskView,
 };
-use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 
 /// See the module. Clones share the trouble.
@@ -48,7 +48,7 @@ impl Store for Troubled {
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<BatchReply, StoreError>> {
         self.commits.fetch_add(1, Ordering::Relaxed);
         let damaged = *self.damaged.lock().expect("nobody panics while holding it");
-        if batch.claims.iter().any(|claim| Some(claim.function) == damaged) {
+        if batch.claims.iter().any(|claim| Some(claim.line.function) == damaged) {
             let (place, reason) = ("a record".to_owned(), "a test wants it".to_owned());
             return Box::pin(async { Err(StoreError::Damaged { place, reason }) });
         }
@@ -76,7 +76,7 @@ impl Store for Troubled {
         self.store.stats()
     }
 
-    fn waiting(&self) -> BoxFuture<'_, Result<Vec<(FunctionId, Timestamp)>, StoreError>> {
+    fn waiting(&self) -> BoxFuture<'_, Result<Vec<(Line, Timestamp)>, StoreError>> {
         assert!(!self.panics.load(Ordering::Relaxed), "a test wants it");
         self.store.waiting()
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Unbounded};
 
-use bide_types::{InvocationId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Timestamp};
 
 use super::*;
 
@@ -9,8 +9,8 @@ fn position(number: u64) -> QueuePosition {
     (Timestamp::from_millis(number), InvocationId::new(number))
 }
 
-fn function(number: u64) -> FunctionId {
-    FunctionId::new(number)
+fn line(number: u64) -> Line {
+    Line::latest(FunctionId::new(number))
 }
 
 /// Reads from a queue on "disk".
@@ -25,46 +25,46 @@ fn all_heads_together_stay_within_their_bound_and_lose_nothing() {
     let disk: BTreeSet<_> = (1..=12).map(position).collect();
     for number in 0..10 {
         for entry in &disk {
-            heads.insert(function(number), *entry);
+            heads.insert(&line(number), *entry);
             assert!(heads.total <= limits.total, "{} entries", heads.total);
         }
     }
     assert_eq!(heads.total, heads.heads.values().map(Head::len).sum::<usize>());
     for number in 0..10 {
-        let read = heads.read(function(number), None, 100, source(&disk)).expect("a read");
-        assert_eq!(read, disk.iter().copied().collect::<Vec<_>>(), "function {number}");
+        let read = heads.read(&line(number), None, 100, source(&disk)).expect("a read");
+        assert_eq!(read, disk.iter().copied().collect::<Vec<_>>(), "line {number}");
     }
 }
 
 #[test]
-fn more_functions_than_the_bound_keep_one_entry_each() {
+fn more_lines_than_the_bound_keep_one_entry_each() {
     let mut heads = DueHeads::new(HeadLimits { refill: 8, max: 16, total: 10 });
     let disk: BTreeSet<_> = (1..=3).map(position).collect();
     for number in 0..100 {
         for entry in &disk {
-            heads.insert(function(number), *entry);
+            heads.insert(&line(number), *entry);
         }
     }
     assert!(heads.total <= 200, "{} entries", heads.total);
     for number in 0..100 {
-        assert_eq!(heads.settle(function(number), source(&disk)).expect("a read"), Some(position(1)));
+        assert_eq!(heads.settle(&line(number), source(&disk)).expect("a read"), Some(position(1)));
     }
 }
 
 #[test]
-fn a_function_with_nothing_left_is_forgotten() {
+fn a_line_with_nothing_left_is_forgotten() {
     let mut heads = DueHeads::new(HeadLimits::default());
-    heads.insert(function(1), position(1));
-    heads.remove(function(1), position(1));
-    assert_eq!(heads.settle(function(1), source(&BTreeSet::new())).expect("a read"), None);
+    heads.insert(&line(1), position(1));
+    heads.remove(&line(1), position(1));
+    assert_eq!(heads.settle(&line(1), source(&BTreeSet::new())).expect("a read"), None);
     assert!(heads.heads.is_empty());
-    assert_eq!(heads.read(function(1), None, 5, source(&BTreeSet::new())).expect("a read"), []);
+    assert_eq!(heads.read(&line(1), None, 5, source(&BTreeSet::new())).expect("a read"), []);
 }
 
 #[test]
 fn an_unread_function_finds_its_first_entry() {
     let mut heads = DueHeads::new(HeadLimits::default());
-    heads.add_unread(function(1));
+    heads.add_unread(&line(1));
     let disk = [position(5)].into();
-    assert_eq!(heads.settle(function(1), source(&disk)).expect("a read"), Some(position(5)));
+    assert_eq!(heads.settle(&line(1), source(&disk)).expect("a read"), Some(position(5)));
 }

@@ -6,12 +6,12 @@ mod samples;
 mod strategies;
 
 use bide_core::Ledger;
-use bide_types::{FunctionId, InvocationId, TaskId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use strategies::{delivery, invocation, lease, object, position, status, task_id};
+use strategies::{delivery, invocation, lease, line, object, position, status, task_id};
 
 proptest! {
     #[test]
@@ -53,13 +53,16 @@ proptest! {
     }
 
     #[test]
-    fn queue_keys_are_ordered_by_function_due_time_and_id(
-        one in (0_u64..4, position()), two in (0_u64..4, position()),
+    fn queue_keys_hold_their_line_and_are_ordered_within_it(
+        line in line(), other in line(), one in position(), two in position(),
     ) {
-        let key = |(function, position)| queue::key(FunctionId::new(function), position);
+        let key = |position| queue::key(&line, position);
         prop_assert_eq!(key(one).cmp(&key(two)), one.cmp(&two));
-        prop_assert_eq!(queue::parse_key(&key(one)), Ok((FunctionId::new(one.0), one.1)));
-        prop_assert!(key(one) <= queue::last_key(FunctionId::new(one.0)));
+        prop_assert_eq!(queue::parse_key(&key(one)), Ok((line.clone(), one)));
+        let last = queue::last_key(&line);
+        prop_assert!(key(one) <= last);
+        let within = |key: fjall::UserKey| key >= queue::key(&line, crate::head::START) && key <= last;
+        prop_assert_eq!(within(queue::key(&other, two)), line == other, "no line reaches into another");
     }
 
     #[test]
@@ -147,7 +150,7 @@ fn a_long_task_id_and_the_first_moment_have_keys() {
     assert_eq!(task_ids::key(FunctionId::new(1), &longest).len(), 136);
     let start = (Timestamp::ZERO, InvocationId::new(0));
     assert!(
-        queue::key(FunctionId::new(1), start)
-            < queue::key(FunctionId::new(1), (Timestamp::ZERO, InvocationId::new(1)))
+        queue::key(&Line::latest(FunctionId::new(1)), start)
+            < queue::key(&Line::latest(FunctionId::new(1)), (Timestamp::ZERO, InvocationId::new(1)))
     );
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bide_core::{CallKind, Command, Enqueue, Epoch, Policy, PolicyTable, Run};
 use bide_store::{Batch, Claim, Claimed, Store as _, StoreError, Submission, SubmitReply, Transition};
 use bide_store_local::{FaultHook, HeadLimits, LocalStore, Options, Step, verify};
-use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
+use bide_types::{FunctionId, InstanceId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp};
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -110,7 +110,7 @@ pub(crate) async fn claim(
 
 pub(crate) fn claim_batch(store: &LocalStore, now: Timestamp, max: usize) -> Batch {
     let claim = Claim {
-        function: FUNCTION,
+        line: Line::latest(FUNCTION),
         max,
         policies: Arc::new(PolicyTable::in_force([(Qualifier::latest(), Policy::default())])),
         holder: store.holder(),

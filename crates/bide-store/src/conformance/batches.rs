@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use bide_core::{Bucket, Command, Status};
+use bide_types::Line;
 
 use super::Subject;
 use super::driver::{Driver, FUNCTION, at, fail, plain, start, succeed, task};
@@ -24,7 +25,7 @@ pub async fn operations_of_one_batch_see_those_before_them(subject: impl Subject
     ];
     let replies = driver.commit(Batch { now: at(5), transitions, ..Batch::default() }).await.transitions;
     let applied =
-        |status| TransitionReply::Applied { function: FUNCTION, status, due: None, delivery: false };
+        |status| TransitionReply::Applied { line: Line::latest(FUNCTION), status, due: None, delivery: false };
     assert_eq!(replies[..2], [applied(Status::Running), applied(Status::Succeeded)]);
     assert!(matches!(replies[2], TransitionReply::Rejected(_)), "{:?}", replies[2]);
     let driver = driver.reopen().await;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bide_core::{Bucket, Policy, Status};
-use bide_types::{InvocationId, Timestamp};
+use bide_core::{Bucket, Policy, PolicyTable, Status};
+use bide_types::{InvocationId, Line, Qualifier, Timestamp};
 
 use super::Subject;
 use super::driver::{
@@ -138,10 +138,28 @@ pub async fn a_claim_for_nothing_looks_at_a_bounded_number(subject: impl Subject
 pub async fn work_for_a_qualifier_that_is_gone_is_invalid(subject: impl Subject) {
     let driver = Driver::new(subject);
     driver.submit_all(at(0), vec![with_qualifier(task("gone"), "prod"), task("here")]).await;
-    let reply = driver.claim(at(0), 5).await;
-    assert_eq!((reply.claimed.len(), reply.settled, reply.delivery), (1, 1, false));
+    let reply = driver.claim_of("prod", at(0), 5).await;
+    assert_eq!((reply.claimed.len(), reply.settled, reply.delivery), (0, 1, false));
+    assert_eq!(driver.claim(at(0), 5).await.claimed.len(), 1);
     assert_eq!(driver.status("gone").await, Some(Status::Invalid));
     assert_eq!(driver.status("here").await, Some(Status::Dequeued));
+}
+
+pub async fn the_lines_of_a_function_do_not_hold_up_one_another(subject: impl Subject) {
+    let mut driver = Driver::new(subject);
+    let prod = Qualifier::new("prod").expect("a valid qualifier");
+    let policies = [Qualifier::latest(), prod.clone()].map(|qualifier| (qualifier, Policy::default()));
+    driver.use_policies(PolicyTable::in_force(policies));
+    driver.submit_all(at(0), vec![with_qualifier(plain(), "prod"); 300]).await;
+    let (one, two) = (driver.submit(at(1), plain()).await, driver.submit(at(1), task("two")).await);
+    let driver = driver.reopen().await;
+    let mut waiting = driver.store().waiting().await.expect("a read");
+    waiting.sort_unstable();
+    assert_eq!(waiting, [(Line::latest(FUNCTION), at(1)), (Line::new(FUNCTION, prod), at(0))]);
+    assert_eq!(ids(&driver.claim(at(1), 5).await), [one, two]);
+    let reply = driver.claim_of("prod", at(1), 1000).await;
+    assert_eq!((reply.claimed.len(), reply.next_due), (300, None));
+    assert_eq!(driver.store().waiting().await.expect("a read"), []);
 }
 
 pub async fn a_claim_does_not_see_the_submissions_of_its_own_batch(subject: impl Subject) {
@@ -189,7 +207,7 @@ pub async fn a_long_line_is_handed_out_once_and_in_order(subject: impl Subject) 
     expected.sort_unstable();
     let mut handed_out = Vec::new();
     let mut now = at(0);
-    while let Some((_, due)) = driver.store().waiting().await.expect("a read").first().copied() {
+    while let Some(&(_, due)) = driver.store().waiting().await.expect("a read").first() {
         assert!(expected[handed_out.len()].0 == due, "the first in line is due at {due:?}");
         now = now.max(due).plus(Duration::from_millis(20));
         loop {
@@ -208,7 +226,7 @@ pub async fn a_long_line_is_handed_out_once_and_in_order(subject: impl Subject) 
     assert!(handed_out == expected, "each once, in the order of due time and id");
 }
 
-pub async fn waiting_names_each_function_with_its_first_due_time(subject: impl Subject) {
+pub async fn waiting_names_each_line_with_its_first_due_time(subject: impl Subject) {
     let driver = Driver::new(subject);
     let second = Duration::from_secs(1);
     driver.submit_all(at(0), vec![deferred(plain(), 5 * second), deferred(plain(), 2 * second)]).await;
@@ -218,11 +236,11 @@ pub async fn waiting_names_each_function_with_its_first_due_time(subject: impl S
         waiting.sort_unstable();
         waiting
     };
-    assert_eq!(waiting(&driver).await, [(FUNCTION, at(2000)), (OTHER_FUNCTION, at(3000))]);
+    assert_eq!(waiting(&driver).await, [(Line::latest(FUNCTION), at(2000)), (Line::latest(OTHER_FUNCTION), at(3000))]);
 
     let claimed = driver.claim_one(at(2000)).await.invocation;
-    assert_eq!(waiting(&driver).await, [(FUNCTION, at(5000)), (OTHER_FUNCTION, at(3000))]);
+    assert_eq!(waiting(&driver).await, [(Line::latest(FUNCTION), at(5000)), (Line::latest(OTHER_FUNCTION), at(3000))]);
     driver.apply(at(2000), claimed.id, start(claimed.epoch), None).await;
     driver.apply(at(2100), claimed.id, super::driver::fail(claimed.epoch), None).await;
-    assert_eq!(waiting(&driver).await, [(FUNCTION, at(2600)), (OTHER_FUNCTION, at(3000))]);
+    assert_eq!(waiting(&driver).await, [(Line::latest(FUNCTION), at(2600)), (Line::latest(OTHER_FUNCTION), at(3000))]);
 }

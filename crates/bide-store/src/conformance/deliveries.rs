@@ -84,7 +84,9 @@ pub async fn an_end_without_a_run_leaves_a_record_without_a_result(subject: impl
     driver.submit(at(1), task("expired")).await;
     driver.submit(at(2), with_qualifier(task("invalid"), "prod")).await;
     let reply = driver.claim(at(10), 1).await;
-    assert_eq!((reply.settled, reply.delivery), (2, true));
+    assert_eq!((reply.settled, reply.delivery), (1, true));
+    let reply = driver.claim_of("prod", at(10), 1).await;
+    assert_eq!((reply.settled, reply.delivery), (1, false));
     let deliveries = driver.pending_deliveries().await;
     let outcomes: Vec<_> = deliveries.iter().map(|pending| &pending.delivery.outcome).collect();
     assert_eq!(outcomes, [&Outcome::Stopped, &Outcome::Expired], "the invalid one never had a configuration");

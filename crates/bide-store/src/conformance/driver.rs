@@ -7,7 +7,7 @@ use bide_core::{
     CallKind, Command, Enqueue, Epoch, Failure, FunctionError, LeaseHolder, Ledger, Policy, PolicyTable, Run,
     Status,
 };
-use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
+use bide_types::{FunctionId, InstanceId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp};
 use bytes::Bytes;
 
 use super::Subject;
@@ -170,6 +170,10 @@ impl<S: Subject> Driver<S> {
         self.policies = policies(policy);
     }
 
+    pub(super) fn use_policies(&mut self, policies: PolicyTable) {
+        self.policies = Arc::new(policies);
+    }
+
     pub(super) fn store(&self) -> &dyn Store {
         self.subject.store()
     }
@@ -211,10 +215,10 @@ impl<S: Subject> Driver<S> {
         }
     }
 
-    /// A claim for [`FUNCTION`].
+    /// A claim for `LATEST` of [`FUNCTION`].
     pub(super) fn wish(&self, max: usize, now: Timestamp) -> Claim {
         Claim {
-            function: FUNCTION,
+            line: Line::latest(FUNCTION),
             max,
             policies: Arc::clone(&self.policies),
             holder: HOLDER,
@@ -224,6 +228,12 @@ impl<S: Subject> Driver<S> {
 
     pub(super) async fn claim(&self, now: Timestamp, max: usize) -> ClaimReply {
         let claims = vec![self.wish(max, now)];
+        self.commit(Batch { now, claims, ..Batch::default() }).await.claims.remove(0)
+    }
+
+    pub(super) async fn claim_of(&self, qualifier: &str, now: Timestamp, max: usize) -> ClaimReply {
+        let line = Line::new(FUNCTION, Qualifier::new(qualifier).expect("a valid qualifier"));
+        let claims = vec![Claim { line, ..self.wish(max, now) }];
         self.commit(Batch { now, claims, ..Batch::default() }).await.claims.remove(0)
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bide_core::{Bucket, CallKind, Epoch, Mode, Rejected, Status};
-use bide_types::InvocationId;
+use bide_types::{InvocationId, Line};
 
 use super::Subject;
 use super::driver::{
@@ -30,7 +30,7 @@ pub async fn a_task_goes_from_submission_to_success(subject: impl Subject) {
     assert_eq!(
         reply,
         TransitionReply::Applied {
-            function: FUNCTION,
+            line: Line::latest(FUNCTION),
             status: Status::Succeeded,
             due: None,
             delivery: false

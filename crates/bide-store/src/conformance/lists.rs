@@ -57,7 +57,7 @@ pub async fn tasks_are_filtered_by_status(subject: impl Subject) {
     driver.submit(at(6), task("stopped")).await;
     driver.stop(at(6), "stopped").await;
     driver.submit(at(7), with_qualifier(task("invalid"), "prod")).await;
-    driver.claim(at(7), 1).await;
+    driver.claim_of("prod", at(7), 1).await;
     driver.submit(at(8), deferred(task("enqueued"), Duration::from_secs(60))).await;
 
     let driver = driver.reopen().await;

@@ -82,7 +82,8 @@ macro_rules! conformance {
                 a_claim_does_not_see_the_submissions_of_its_own_batch
                 a_claim_passes_over_what_its_own_batch_stopped
                 a_long_line_is_handed_out_once_and_in_order
-                waiting_names_each_function_with_its_first_due_time
+                waiting_names_each_line_with_its_first_due_time
+                the_lines_of_a_function_do_not_hold_up_one_another
             }
             stops {
                 a_deferred_task_is_stopped_at_once

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bide_core::{Command, Epoch, Failure, FunctionError, LeaseHolder, Policy, PolicyTable, Run};
-use bide_types::{FunctionId, InvocationId, Qualifier, Timestamp};
+use bide_types::{FunctionId, InvocationId, Line, Qualifier, Timestamp};
 use bytes::Bytes;
 
 use super::driver::{HOLDER, at, deferred, of, plain, start, succeed, task, task_id, with_qualifier};
@@ -125,6 +125,11 @@ impl Script {
         FUNCTIONS[self.dice.index(FUNCTIONS.len())]
     }
 
+    fn line(&mut self) -> Line {
+        let qualifier = if self.dice.chance(80) { "LATEST" } else { "prod" };
+        Line::new(self.function(), Qualifier::new(qualifier).expect("a valid qualifier"))
+    }
+
     fn submission(&mut self) -> Submission {
         let mut submission = if self.dice.chance(60) { task(&self.task_name()) } else { plain() };
         submission = of(submission, self.function());
@@ -154,7 +159,7 @@ impl Script {
     fn claim(&mut self, policies: &Arc<PolicyTable>) -> Claim {
         let holder = if self.dice.chance(80) { HOLDER } else { LeaseHolder(1) };
         Claim {
-            function: self.function(),
+            line: self.line(),
             max: self.dice.index(5),
             policies: Arc::clone(policies),
             holder,

@@ -1,6 +1,6 @@
-//! Claims: due work of one function is handed out under leases, in the order of due time.
+//! Claims: due work of one line is handed out under leases, in the order of due time.
 //!
-//! Owns the walk along the queue and its bounds. What is too old or can never run is settled on the way.
+//! Owns the walk along the line and its bounds. What is too old or can never run is settled on the way.
 
 use bide_core::{Command, Rejected};
 use bide_types::InvocationId;
@@ -25,7 +25,7 @@ impl Planner<'_> {
         let mut after = None;
         loop {
             let wanted = claim.max - reply.claimed.len();
-            let head = self.reader.head(claim.function, after, wanted + LOOKAHEAD)?;
+            let head = self.reader.head(&claim.line, after, wanted + LOOKAHEAD)?;
             let Some(last) = head.last().copied() else { return Ok(reply) };
             for (due, id) in head {
                 if due > self.now

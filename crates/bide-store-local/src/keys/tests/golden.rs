@@ -10,13 +10,13 @@ use std::path::PathBuf;
 
 use bide_core::{Ledger, Status};
 use bide_store::{ControlKey, ControlObject, LeaseRef};
-use bide_types::{FunctionId, InvocationId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Line, Timestamp};
 use bytes::Bytes;
 
 use super::samples;
 use crate::index::entries;
 use crate::keys::{
-    Space, controls, deliveries, invocations, leases, ledgers, meta, outbox, payloads, results, settled,
+    Space, controls, deliveries, invocations, leases, ledgers, meta, outbox, payloads, queue, results, settled,
     task_status,
 };
 
@@ -71,6 +71,7 @@ fn version(space: Space) -> u8 {
     match space {
         Space::Invocations => invocations::VERSION,
         Space::Deliveries => deliveries::VERSION,
+        Space::Queue => 2,
         _ => 1,
     }
 }
@@ -101,6 +102,15 @@ fn every_layout_is_as_in_its_golden_file() {
         assert!(!golden.is_empty(), "{} has samples", space.name());
         let found: String = lines;
         assert_eq!(golden, found, "{} is written as before", space.name());
+    }
+}
+
+#[test]
+fn the_keys_of_the_first_queue_are_those_of_latest() {
+    for (key, _) in golden_of(Space::Queue, 1) {
+        let (line, position) = queue::parse_key(&key).expect("a key");
+        assert_eq!(line, Line::latest(FunctionId::new(1)));
+        assert_eq!(*queue::key(&line, position), *key);
     }
 }
 

@@ -8,7 +8,7 @@ use bide_core::{
 };
 use bide_store::planner::QueuePosition;
 use bide_store::{ControlKey, ControlObject, LeaseRef};
-use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
+use bide_types::{FunctionId, InstanceId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -116,6 +116,10 @@ fn policy() -> impl Strategy<Value = Policy> {
             on_failure,
         },
     )
+}
+
+pub(super) fn line() -> impl Strategy<Value = Line> {
+    (1_u64..4, qualifier()).prop_map(|(function, qualifier)| Line::new(FunctionId::new(function), qualifier))
 }
 
 fn qualifier() -> impl Strategy<Value = Qualifier> {
