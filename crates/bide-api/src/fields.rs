@@ -156,6 +156,18 @@ impl Fields {
         }
     }
 
+    /// All fields as a map of numbers, for objects whose field names are the caller's.
+    pub(crate) fn into_decimals(self) -> Result<std::collections::BTreeMap<String, f64>, ApiError> {
+        let Self { at, values } = self;
+        values
+            .into_iter()
+            .map(|(name, value)| match value.as_f64() {
+                Some(number) => Ok((name, number)),
+                None => Err(ApiError::invalid(format!("field '{at}{name}' must be a number"))),
+            })
+            .collect()
+    }
+
     /// All fields as a map of strings, for objects whose field names are the caller's.
     pub(crate) fn into_texts(self) -> Result<std::collections::BTreeMap<String, String>, ApiError> {
         let Self { at, values } = self;

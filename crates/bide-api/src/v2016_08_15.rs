@@ -3,6 +3,7 @@
 //! Owns the routes and the wire form of this generation; every module below is one group of operations, and each
 //! handler translates, makes one call of the domain, and translates back. Never holds a rule of the domain.
 
+mod aliases;
 mod async_config;
 mod code;
 mod domains;
@@ -15,6 +16,7 @@ mod provision;
 mod services;
 mod tasks;
 mod triggers;
+mod versions;
 
 use axum::body::Body;
 use axum::http::{Method, Response};
@@ -54,6 +56,16 @@ async fn route_management(call: Call<'_>, path: &[&str]) -> Answer {
         (&Method::GET,    ["services", s]) => services::get(call, s).await,
         (&Method::PUT,    ["services", s]) => services::update(call, s).await,
         (&Method::DELETE, ["services", s]) => services::delete(call, s).await,
+
+        (&Method::POST,   ["services", s, "versions"]) => versions::publish(call, s).await,
+        (&Method::GET,    ["services", s, "versions"]) => versions::list(call, s).await,
+        (&Method::DELETE, ["services", s, "versions", v]) => versions::delete(call, s, v).await,
+
+        (&Method::POST,   ["services", s, "aliases"]) => aliases::create(call, s).await,
+        (&Method::GET,    ["services", s, "aliases"]) => aliases::list(call, s).await,
+        (&Method::GET,    ["services", s, "aliases", a]) => aliases::get(call, s, a).await,
+        (&Method::PUT,    ["services", s, "aliases", a]) => aliases::update(call, s, a).await,
+        (&Method::DELETE, ["services", s, "aliases", a]) => aliases::delete(call, s, a).await,
 
         (&Method::POST,   ["services", s, "functions"]) => functions::create(call, s).await,
         (&Method::GET,    ["services", s, "functions"]) => functions::list(call, s).await,

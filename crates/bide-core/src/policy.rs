@@ -40,14 +40,22 @@ pub struct PolicyTable {
 }
 
 impl PolicyTable {
-    /// The table of a function that exists.
+    /// The table of a function that exists: `former` are those of its qualifiers that are gone.
+    pub fn new(
+        in_force: impl IntoIterator<Item = (Qualifier, Policy)>,
+        former: impl IntoIterator<Item = (Qualifier, Policy)>,
+    ) -> Self {
+        Self { in_force: in_force.into_iter().collect(), former: former.into_iter().collect() }
+    }
+
+    /// The table of a function all of whose qualifiers are there.
     pub fn in_force(policies: impl IntoIterator<Item = (Qualifier, Policy)>) -> Self {
-        Self { in_force: policies.into_iter().collect(), former: BTreeMap::new() }
+        Self::new(policies, [])
     }
 
     /// The table of a function that was deleted: its policies only say who hears of what can no longer run.
     pub fn former(policies: impl IntoIterator<Item = (Qualifier, Policy)>) -> Self {
-        Self { in_force: BTreeMap::new(), former: policies.into_iter().collect() }
+        Self::new([], policies)
     }
 
     /// The policy in force for `qualifier`; `None` when the qualifier is gone.

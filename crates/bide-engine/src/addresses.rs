@@ -85,10 +85,11 @@ impl Engine {
     /// What a call to a subdomain reaches.
     ///
     /// # Errors
-    /// [`Error::DomainNotFound`] with `host`; [`Error::AccessDenied`] as in [`Engine::http_target`].
+    /// [`Error::DomainNotFound`] with `host`; that of a qualifier that is gone; [`Error::AccessDenied`] as in
+    /// [`Engine::http_target`].
     pub fn http_target_of_subdomain(&self, label: &str, host: &str) -> Result<HttpTarget, Error> {
-        let target = self.shared.catalog.by_subdomain(label);
-        HttpTarget::own(target.ok_or_else(|| Error::DomainNotFound(host.to_owned()))?)
+        let target = self.shared.catalog.by_subdomain(label, || self.shared.share());
+        HttpTarget::own(target.ok_or_else(|| Error::DomainNotFound(host.to_owned()))??)
     }
 
     /// What a call to a custom domain reaches; `None` if `host` is none.

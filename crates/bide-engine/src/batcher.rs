@@ -207,7 +207,7 @@ impl BatcherTask {
                 change
                     .submissions
                     .iter()
-                    .for_each(|submission| self.signals.work(submission.enqueue.function, now));
+                    .for_each(|submission| self.signals.work(submission.enqueue.line(), now));
             }
         }
         let submitted = requests.iter().filter_map(Request::submission);

@@ -20,7 +20,13 @@ pub enum Error {
     ServiceExists(ServiceName),
     #[error("function '{function}' already exists in service '{service}'")]
     FunctionExists { service: ServiceName, function: FunctionName },
-    #[error("service '{0}' still has functions")]
+    #[error("alias '{0}' already exists")]
+    AliasExists(Qualifier),
+    #[error("version {version} cannot be deleted: alias '{alias}' names it")]
+    VersionInUse { version: u32, alias: Qualifier },
+    #[error("additionalVersionWeight names version {0}, which is the main version of the alias")]
+    AdditionalVersionIsMain(u32),
+    #[error("service '{0}' still has functions, versions or aliases")]
     ServiceNotEmpty(ServiceName),
     #[error("function '{0}' has active triggers")]
     FunctionNotEmpty(FunctionName),
@@ -81,6 +87,9 @@ impl Error {
             Self::FunctionNotFound { .. } => ErrorCode::FunctionNotFound,
             Self::VersionNotFound(_) => ErrorCode::VersionNotFound,
             Self::AliasNotFound(_) => ErrorCode::AliasNotFound,
+            Self::AliasExists(_) => ErrorCode::AliasAlreadyExists,
+            Self::VersionInUse { .. } => ErrorCode::VersionInUse,
+            Self::AdditionalVersionIsMain(_) => ErrorCode::AdditionalVersionContainsMajorVersion,
             Self::ServiceExists(_) => ErrorCode::ServiceAlreadyExists,
             Self::FunctionExists { .. } => ErrorCode::FunctionAlreadyExists,
             Self::ServiceNotEmpty(_) => ErrorCode::ServiceNotEmpty,

@@ -64,6 +64,7 @@ impl Engine {
             payload: call.payload,
             retry_count: 0,
             task_id: None,
+            alias: target.alias(),
             tracing: call.tracing,
             http: None,
             responder: None,
@@ -77,7 +78,7 @@ impl Engine {
     }
 
     pub(crate) async fn reserve_slot(&self, target: &Target) -> Result<Box<dyn Slot>, Error> {
-        let slot = self.shared.executor.reserve(&target.entry.spec).await;
+        let slot = self.shared.executor.reserve(&target.spec).await;
         slot.map_err(|throttled| Error::Exhausted(throttled.reason))
     }
 

@@ -86,6 +86,7 @@ impl Engine {
             payload: call.body,
             retry_count: 0,
             task_id: None,
+            alias: target.alias(),
             tracing: call.tracing,
             http: Some(Arc::new(call.request)),
             responder: Some(responder),

@@ -32,6 +32,7 @@ mod signals;
 mod start;
 mod tasks;
 mod timers;
+mod versions;
 
 pub use addresses::HttpTarget;
 pub use bide_core::{
@@ -42,7 +43,9 @@ pub use bide_runtime::{
     InstanceInfo, InstanceState, ProvisionStatus, ResponseHead, Tracing,
 };
 pub use bide_store::{SortOrder, Store, TaskPage, TaskQuery, TaskView};
-pub use catalog::{Listing, NewLayerVersion, PublishedLayer, Target, Versioned, subdomain};
+pub use catalog::{
+    Listing, NewLayerVersion, PublishedLayer, PublishedVersion, Target, VersionListing, Versioned, subdomain,
+};
 pub use destinations::{
     BoxFuture, Destinations, Mapping, Message, NoDestinations, NotDelivered, Target as DestinationTarget,
 };

@@ -10,7 +10,7 @@ use bide_store::{LeaseRef, Purge, StoreError, Transition, TransitionReply};
 use tokio::sync::watch;
 
 use crate::error::Error;
-use crate::options::{MAINTENANCE_BATCH, MAINTENANCE_PERIOD, RETIRED_KEPT};
+use crate::options::{FORMER_CONFIGS_KEPT, MAINTENANCE_BATCH, MAINTENANCE_PERIOD, RETIRED_KEPT};
 use crate::packages;
 use crate::start::Shared;
 
@@ -21,6 +21,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>
             lapse_leases(&shared).await.map(|_| ()).map_err(Error::from),
             purge_settled(&shared).await.map_err(Error::from),
             forget_retired(&shared).await,
+            forget_former_configs(&shared).await,
             packages::prune(&shared).await.map_err(Error::from),
         ];
         for error in outcomes.into_iter().filter_map(Result::err) {
@@ -73,6 +74,15 @@ async fn purge_settled(shared: &Shared) -> Result<(), StoreError> {
         if removed < MAINTENANCE_BATCH {
             break;
         }
+    }
+    Ok(())
+}
+
+/// Forgets the configurations of qualifiers that are gone, once nothing that was sent to them can wait any more.
+async fn forget_former_configs(shared: &Shared) -> Result<(), Error> {
+    let before = shared.clock.now().minus(FORMER_CONFIGS_KEPT);
+    for config in shared.catalog.former_configs_before(before, MAINTENANCE_BATCH) {
+        shared.catalog.forget_former_config(&config).await?;
     }
     Ok(())
 }

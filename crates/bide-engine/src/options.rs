@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bide_core::MissedTicks;
-use bide_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, RETURN_PAYLOAD_BYTES_MAX, TASK_RETENTION_DEFAULT};
+use bide_types::limits::{
+    ASYNC_DELAY_MAX, ASYNC_PAYLOAD_BYTES_MAX, RETURN_PAYLOAD_BYTES_MAX, SYSTEM_RETRY_WINDOW,
+    TASK_RETENTION_DEFAULT,
+};
 
 /// Settings of the engine.
 #[derive(Clone, Debug)]
@@ -65,6 +68,10 @@ pub(crate) const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(300);
 /// How long the name and the destinations of a deleted function are known at least. Longer than all waits between
 /// [`DELIVERY_ATTEMPTS_MAX`] attempts together.
 pub(crate) const RETIRED_KEPT: Duration = Duration::from_secs(2 * 3600);
+/// How long the configuration of a qualifier that is gone is known: what waits for the qualifier becomes invalid when it
+/// is due, after the longest delay or within the window of refused attempts.
+pub(crate) const FORMER_CONFIGS_KEPT: Duration =
+    Duration::from_secs(2 * (ASYNC_DELAY_MAX.as_secs() + SYSTEM_RETRY_WINDOW.as_secs()));
 /// How long an uploaded package may wait for the function that names it.
 pub(crate) const UPLOAD_SPARED: Duration = Duration::from_secs(600);
 /// Destinations that may follow on one another, so that a cycle ends. Each record holds the one before it, escaped once

@@ -99,7 +99,7 @@ impl Engine {
         Ok(function)
     }
 
-    /// Deletes a function with its configurations. What waits for it is settled as invalid.
+    /// Deletes a function with its configurations; published versions keep it. What waits for it is settled as invalid.
     ///
     /// # Errors
     /// [`Error::FunctionNotFound`], [`Error::Conflict`]; [`Error::ProvisionConfigExists`] while instances are kept ready.
@@ -117,27 +117,30 @@ impl Engine {
         Ok(())
     }
 
-    fn after_function_change(&self, function: FunctionId) {
+    pub(crate) fn after_function_change(&self, function: FunctionId) {
         self.shared.assign(function);
         self.shared.signals.capacity(function);
     }
 
+    /// One page of the functions that a qualifier of a service runs, by name.
+    ///
     /// # Errors
-    /// [`Error::ServiceNotFound`].
+    /// [`Error::ServiceNotFound`], [`Error::VersionNotFound`], [`Error::AliasNotFound`].
     pub fn functions(
         &self,
         account: &AccountId,
         service: &str,
+        qualifier: &Qualifier,
         listing: &Listing,
-    ) -> Result<(Vec<Versioned<Function>>, Option<String>), Error> {
-        self.shared.catalog.functions(account, service, listing)
+    ) -> Result<(Vec<Arc<Function>>, Option<String>), Error> {
+        self.shared.catalog.functions(account, service, qualifier, listing)
     }
 
     /// Functions of the account that have task mode on for some qualifier, with those qualifiers.
     pub fn stateful_functions(&self, account: &AccountId) -> Vec<(Versioned<Function>, Vec<Qualifier>)> {
         let stateful = |entry: Arc<FunctionEntry>| {
-            let configs = entry.configs.iter().filter(|(_, config)| config.value.stateful == Some(true));
-            let qualifiers: Vec<Qualifier> = configs.map(|(qualifier, _)| qualifier.clone()).collect();
+            let configs = entry.configs().filter(|config| config.value.stateful == Some(true));
+            let qualifiers: Vec<Qualifier> = configs.map(|config| config.value.qualifier.clone()).collect();
             (!qualifiers.is_empty()).then(|| (entry.function.clone(), qualifiers))
         };
         self.shared.catalog.functions_of(account).into_iter().filter_map(stateful).collect()
@@ -154,7 +157,7 @@ impl Engine {
         function: &str,
         qualifier: &Qualifier,
     ) -> Result<Target, Error> {
-        self.shared.catalog.resolve(account, service, function, qualifier)
+        self.shared.catalog.resolve(account, service, function, qualifier, || self.shared.share())
     }
 
     /// Creates or changes the configuration of a target: `change` gets the present one, or an empty one.
@@ -179,7 +182,7 @@ impl Engine {
 
     /// All configurations of the target's function, by qualifier.
     pub fn async_configs(&self, target: &Target) -> Vec<Versioned<AsyncInvokeConfig>> {
-        target.entry.configs.values().cloned().collect()
+        target.entry.configs().cloned().collect()
     }
 
     /// # Errors

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use bide_runtime::{InstanceInfo, ProvisionStatus};
-use bide_types::AccountId;
 use bide_types::resource::Function;
+use bide_types::{AccountId, Qualifier};
 
 use crate::catalog::{FunctionEntry, Target};
 use crate::error::Error;
@@ -52,7 +52,14 @@ impl Engine {
     }
 
     fn provision(&self, target: &Target, count: u32) -> Provision {
-        let status = self.shared.executor.provision_status(target.function().id, &target.qualifier);
+        let (mut status, function) = (ProvisionStatus::default(), target.function().id);
+        for spec in target.specs() {
+            let of_version = self.shared.executor.provision_status(function, &spec.qualifier);
+            status.current += of_version.current;
+            status.error = status.error.or(of_version.error);
+        }
+        // Instances of a version may be kept ready for another qualifier, too.
+        status.current = status.current.min(usize::try_from(count).unwrap_or(usize::MAX));
         Provision { target: count, status }
     }
 
@@ -99,16 +106,19 @@ impl Engine {
     fn scaled_targets(&self, account: &AccountId) -> impl Iterator<Item = Target> {
         let targets = |entry: Arc<FunctionEntry>| {
             let qualifiers: Vec<_> = entry.scaling.keys().cloned().collect();
-            qualifiers.into_iter().map(move |qualifier| Target { entry: Arc::clone(&entry), qualifier })
+            qualifiers
+                .into_iter()
+                .filter_map(move |qualifier| Target::new(Arc::clone(&entry), qualifier, || 0.0))
         };
         self.shared.catalog.functions_of(account).into_iter().flat_map(targets)
     }
 
-    /// The instances of a target, by id.
+    /// The instances of the versions that a target runs, by id.
     pub fn instances(&self, target: &Target) -> Vec<InstanceInfo> {
-        let (function, qualifier) = (target.function().id, &target.qualifier);
+        let function = target.function().id;
+        let runs = |version: &Qualifier| target.specs().any(|spec| spec.qualifier == *version);
         let mut instances = self.shared.executor.instances();
-        instances.retain(|instance| instance.function == function && instance.qualifier == *qualifier);
+        instances.retain(|instance| instance.function == function && runs(&instance.qualifier));
         instances.sort_unstable_by(|one, other| one.id.as_str().cmp(other.id.as_str()));
         instances
     }

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex};
 
 use bide_core::LeaseHolder;
-use bide_env::{Clock, Entropy};
+use bide_env::{Clock, Entropy, fraction};
 use bide_runtime::Executor;
 use bide_store::{Health, Store, StoreError};
 use bide_types::{FunctionId, Timestamp};
@@ -78,13 +78,19 @@ impl Shared {
         *self.stopping.borrow()
     }
 
-    /// Tells the executor how a function is now, or that it is gone.
+    /// Where a call falls between the versions of an alias: from 0 to below 1.
+    pub(crate) fn share(&self) -> f64 {
+        fraction(self.entropy.as_ref())
+    }
+
+    /// Tells the executor how each version of a function is now, and that others are gone.
     pub(crate) fn assign(&self, function: FunctionId) {
         let _in_order = self.assigning.lock().expect("nobody panics while telling the executor");
-        match self.catalog.by_id(function) {
-            Some(entry) => self.executor.assign(&entry.spec),
-            None => self.executor.retire(function),
-        }
+        let entry = self.catalog.by_id(function);
+        let specs: Vec<_> = entry.iter().flat_map(|entry| entry.specs()).collect();
+        let versions: Vec<_> = specs.iter().map(|spec| spec.qualifier.clone()).collect();
+        self.executor.retire_but(function, &versions);
+        specs.into_iter().for_each(|spec| self.executor.assign(spec));
     }
 }
 
@@ -126,7 +132,7 @@ impl Engine {
         }
         let signals = Arc::clone(&shared.signals);
         shared.executor.on_capacity(Arc::new(move |function| signals.capacity(function)));
-        shared.catalog.entries().iter().for_each(|entry| shared.assign(entry.function.value.id));
+        shared.catalog.entries().iter().for_each(|entry| shared.assign(entry.id()));
         let stopping = || shared.stopping.subscribe();
         background.spawn("dispatcher", Dispatcher::new(Arc::clone(&shared)).run(stopping()));
         background.spawn("deliverer", deliver::run(Arc::clone(&shared), stopping()));

@@ -33,6 +33,14 @@ impl Entropy for SequenceEntropy {
     }
 }
 
+/// A number from 0 to below 1, evenly spread.
+#[allow(clippy::cast_precision_loss)] // 53 bits are what it can hold
+pub fn fraction(entropy: &dyn Entropy) -> f64 {
+    let mut bytes = [0_u8; 8];
+    entropy.fill(&mut bytes);
+    (u64::from_le_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 /// A fresh request id: a version 4 UUID (RFC 9562).
 pub fn request_id(entropy: &dyn Entropy) -> RequestId {
     let mut bytes = [0_u8; 16];

@@ -7,4 +7,4 @@ mod clock;
 mod entropy;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use entropy::{Entropy, SequenceEntropy, SystemEntropy, derived_request_id, request_id};
+pub use entropy::{Entropy, SequenceEntropy, SystemEntropy, derived_request_id, fraction, request_id};

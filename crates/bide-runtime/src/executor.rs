@@ -26,12 +26,13 @@ pub type CapacityHook = Arc<dyn Fn(FunctionId) + Send + Sync>;
 /// Called right before the handler gets the request.
 pub type StartedHook = Box<dyn FnOnce(InstanceId) + Send>;
 
-/// Everything an instance needs to know about its function; immutable. A pool exists per function id and qualifier.
+/// Everything an instance needs to know about its function; immutable. A pool exists per function id and version.
 #[derive(Clone, Debug)]
 pub struct FunctionSpec {
     pub function: Arc<Function>,
+    /// `LATEST` or a version, never an alias: those are resolved before.
     pub qualifier: Qualifier,
-    /// Version that the qualifier resolves to; empty for `LATEST`.
+    /// As functions see it: the version; empty for `LATEST`.
     pub version_id: String,
     pub region: String,
     /// Whether the service lets its functions reach beyond the loopback interface.
@@ -71,6 +72,7 @@ pub struct ProvisionStatus {
 pub struct InstanceInfo {
     pub id: InstanceId,
     pub function: FunctionId,
+    /// `LATEST` or a version.
     pub qualifier: Qualifier,
     pub state: InstanceState,
     /// Peak memory in MB (2^20 bytes); 0 while it starts or if unknown.
@@ -96,6 +98,8 @@ pub struct InvokeRequest {
     pub retry_count: u32,
     /// Set in task mode only.
     pub task_id: Option<TaskId>,
+    /// The alias that the call was addressed to; otherwise that was the version of the instance.
+    pub alias: Option<Qualifier>,
     pub tracing: Tracing,
     /// Set when the call came over HTTP: the payload is then its body.
     pub http: Option<Arc<HttpRequest>>,
@@ -250,8 +254,8 @@ pub trait Executor: Send + Sync + 'static {
     /// the order of its changes.
     fn assign(&self, spec: &Arc<FunctionSpec>);
 
-    /// The function was deleted: its present instances finish what they run and take nothing new.
-    fn retire(&self, function: FunctionId);
+    /// The function has these versions and no other: instances of others finish what they run and take nothing new.
+    fn retire_but(&self, function: FunctionId, versions: &[Qualifier]);
 
     /// How far the instances are there that [`FunctionSpec::scale`] wants to be kept ready.
     fn provision_status(&self, function: FunctionId, qualifier: &Qualifier) -> ProvisionStatus;

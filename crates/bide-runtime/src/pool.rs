@@ -398,8 +398,8 @@ impl Executor for Pools {
         self.shared.changed.notify_one();
     }
 
-    fn retire(&self, function: FunctionId) {
-        let actions = self.shared.book().retire(function);
+    fn retire_but(&self, function: FunctionId, versions: &[Qualifier]) {
+        let actions = self.shared.book().retire_but(function, versions);
         self.shared.act(actions);
     }
 

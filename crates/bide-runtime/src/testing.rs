@@ -57,16 +57,23 @@ struct Shared {
 struct State {
     slots_per_function: usize,
     closed: bool,
-    busy: HashMap<FunctionId, usize>,
+    busy: HashMap<Version, usize>,
     waiting: usize,
     held: HashMap<RequestId, oneshot::Sender<AttemptResult>>,
     started: Vec<(RequestId, u32)>,
     hook: Option<CapacityHook>,
-    assigned: HashMap<(FunctionId, Qualifier), Arc<FunctionSpec>>,
+    assigned: HashMap<Version, Arc<FunctionSpec>>,
+}
+
+/// A function, and `LATEST` or one of its versions.
+type Version = (FunctionId, Qualifier);
+
+fn version(spec: &FunctionSpec) -> Version {
+    (spec.function.id, spec.qualifier.clone())
 }
 
 impl FakeExecutor {
-    /// Every function has `slots_per_function` slots.
+    /// Every version of a function has `slots_per_function` slots.
     pub fn new(
         slots_per_function: usize,
         script: impl Fn(&FunctionSpec, &InvokeRequest) -> FakeRun + Send + Sync + 'static,
@@ -101,7 +108,7 @@ impl FakeExecutor {
         let (hook, functions) = {
             let mut state = self.shared.lock();
             state.slots_per_function = slots_per_function;
-            (state.hook.clone(), state.busy.keys().copied().collect::<Vec<_>>())
+            (state.hook.clone(), state.busy.keys().map(|(function, _)| *function).collect::<Vec<_>>())
         };
         self.shared.changed.notify_waiters();
         if let Some(hook) = hook {
@@ -131,7 +138,7 @@ impl Shared {
     fn take(self: &Arc<Self>, spec: &Arc<FunctionSpec>) -> Option<FakeSlot> {
         let mut state = self.lock();
         let limit = if state.closed { 0 } else { state.slots_per_function };
-        let busy = state.busy.entry(spec.function.id).or_insert(0);
+        let busy = state.busy.entry(version(spec)).or_insert(0);
         if *busy >= limit {
             return None;
         }
@@ -175,11 +182,11 @@ impl Executor for FakeExecutor {
 
     fn assign(&self, spec: &Arc<FunctionSpec>) {
         let mut state = self.shared.lock();
-        state.assigned.insert((spec.function.id, spec.qualifier.clone()), Arc::clone(spec));
+        state.assigned.insert(version(spec), Arc::clone(spec));
     }
 
-    fn retire(&self, function: FunctionId) {
-        self.shared.lock().assigned.retain(|(id, _), _| *id != function);
+    fn retire_but(&self, function: FunctionId, versions: &[Qualifier]) {
+        self.shared.lock().assigned.retain(|(id, version), _| *id != function || versions.contains(version));
     }
 
     /// All that are wanted are there.
@@ -190,14 +197,14 @@ impl Executor for FakeExecutor {
         ProvisionStatus { current, error: None }
     }
 
-    /// One for each function that runs something.
+    /// One for each version of a function that runs something.
     fn instances(&self) -> Vec<InstanceInfo> {
         let state = self.shared.lock();
         let busy = state.busy.iter().filter(|(_, busy)| **busy > 0);
-        busy.map(|(function, _)| InstanceInfo {
+        busy.map(|((function, version), _)| InstanceInfo {
             id: fake_instance(),
             function: *function,
-            qualifier: Qualifier::latest(),
+            qualifier: version.clone(),
             state: InstanceState::Busy,
             memory_max_mb: 1.0,
         })
@@ -312,7 +319,7 @@ impl Drop for FakeSlot {
     fn drop(&mut self) {
         let hook = {
             let mut state = self.shared.lock();
-            let busy = state.busy.get_mut(&self.spec.function.id).expect("counted when the slot was taken");
+            let busy = state.busy.get_mut(&version(&self.spec)).expect("counted when the slot was taken");
             *busy -= 1;
             state.hook.clone()
         };

@@ -26,6 +26,9 @@ macro_rules! error_codes {
 
 error_codes! {
     AccessDenied = 403,
+    /// An alias names its main version as the additional one, too.
+    AdditionalVersionContainsMajorVersion = 400,
+    AliasAlreadyExists = 409,
     AliasNotFound = 404,
     AsyncConfigNotExists = 404,
     /// The invocation was stopped already.
@@ -66,6 +69,8 @@ error_codes! {
     StatefulAsyncInvocationNotFound = 404,
     TriggerAlreadyExists = 409,
     TriggerNotFound = 404,
+    /// An alias names the version that is to be deleted.
+    VersionInUse = 409,
     VersionNotFound = 404,
 }
 

@@ -93,6 +93,9 @@ pub const LIST_PAGE_MAX: usize = 100;
 /// Functions of one service and services of one account; bounds the catalog that is held in memory.
 pub const FUNCTIONS_PER_SERVICE_MAX: usize = 1000;
 pub const SERVICES_PER_ACCOUNT_MAX: usize = 1000;
+/// Published versions and aliases of one service; bound the catalog as well: each version holds all functions.
+pub const VERSIONS_PER_SERVICE_MAX: usize = 100;
+pub const ALIASES_PER_SERVICE_MAX: usize = 100;
 /// Triggers of one function (FC "Limits").
 pub const TRIGGERS_PER_FUNCTION_MAX: usize = 50;
 /// Schedule of a time trigger.

@@ -208,6 +208,27 @@ impl Qualifier {
     pub fn is_latest(&self) -> bool {
         self.as_str() == "LATEST"
     }
+
+    /// That of a published version.
+    pub fn version(number: u32) -> Self {
+        Self(Arc::from(number.to_string()))
+    }
+
+    /// Whether it can only be a version: no alias begins with a digit.
+    pub fn is_version(&self) -> bool {
+        self.as_str().starts_with(|first: char| first.is_ascii_digit())
+    }
+
+    /// Whether it can only be an alias.
+    pub fn is_alias(&self) -> bool {
+        !self.is_latest() && !self.is_version()
+    }
+
+    /// The number of a version; `None` for what no version is called.
+    pub fn version_number(&self) -> Option<u32> {
+        let number = self.as_str().parse().ok()?;
+        (Self::version(number) == *self).then_some(number)
+    }
 }
 
 #[cfg(test)]

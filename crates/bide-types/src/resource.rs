@@ -6,6 +6,7 @@
 
 mod domain;
 mod trigger;
+mod version;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use domain::{CustomDomain, Route, RoutePath, RoutePathError};
 pub use trigger::{HttpAuth, HttpFormat, HttpMethod, HttpTrigger, TimerTrigger, Trigger, TriggerConfig};
+pub use version::{AdditionalVersion, Alias, ServiceVersion};
 
 use crate::limits;
 use crate::{AccountId, FunctionId, FunctionName, LayerName, Qualifier, ServiceName, Timestamp};
@@ -29,6 +31,9 @@ pub struct Service {
     pub internet_access: bool,
     /// Options that bide keeps and returns but does not act on, by their API name (e.g. `logConfig`); values are JSON.
     pub opaque: BTreeMap<String, String>,
+    /// Number of the newest version ever published; a number is never given twice, also after a deletion.
+    #[serde(default)]
+    pub last_version: u32,
     pub created_at: Timestamp,
     pub modified_at: Timestamp,
 }
@@ -273,6 +278,9 @@ pub struct AsyncInvokeConfig {
     pub event_age_max_seconds: Option<u64>,
     pub on_success: Option<String>,
     pub on_failure: Option<String>,
+    /// Set once the qualifier is gone: it then only says who hears of what was sent to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_since: Option<Timestamp>,
     pub created_at: Timestamp,
     pub modified_at: Timestamp,
 }

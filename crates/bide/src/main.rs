@@ -27,6 +27,7 @@ struct Cli {
 enum Command {
     Serve(commands::serve::Args),
     Demo(commands::demo::Args),
+    Aliases(commands::aliases::Args),
     Deploy(commands::deploy::Args),
     Functions(commands::functions::Args),
     Instances(commands::instances::Args),
@@ -34,6 +35,7 @@ enum Command {
     Tasks(commands::tasks::Args),
     Timers(commands::timers::Args),
     Verify(commands::verify::Args),
+    Versions(commands::versions::Args),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => commands::serve::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
+        Command::Aliases(args) => commands::aliases::run(args),
         Command::Deploy(args) => commands::deploy::run(args),
         Command::Functions(args) => commands::functions::run(args),
         Command::Instances(args) => commands::instances::run(args),
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Tasks(args) => commands::tasks::run(args),
         Command::Timers(args) => commands::timers::run(args),
         Command::Verify(args) => commands::verify::run(&args),
+        Command::Versions(args) => commands::versions::run(args),
     };
     output::exit_code(done)
 }

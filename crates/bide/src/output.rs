@@ -107,6 +107,17 @@ pub(crate) fn status_colour(status: &str) -> Colour {
     }
 }
 
+/// A field as plain text.
+pub(crate) fn cell(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Prints some fields of JSON objects as a table.
+pub(crate) fn items(headings: &[&str], fields: &[&str], items: &[serde_json::Value]) {
+    let row = |item: &serde_json::Value| fields.iter().map(|field| cell(&item[*field])).collect();
+    table(headings, &items.iter().map(row).collect::<Vec<_>>());
+}
+
 /// Prints rows under headings, columns aligned; cells hold plain text.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {

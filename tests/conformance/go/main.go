@@ -15,6 +15,7 @@ func main() {
 	refuseAll(client)
 	webAll(client)
 	scaleAll(client)
+	versionAll(client)
 	removeConfig(client)
 	removeAll(client)
 }

@@ -10,6 +10,7 @@ const listing = require('./listing');
 const refusals = require('./refusals');
 const scaling = require('./scaling');
 const tasks = require('./tasks');
+const versions = require('./versions');
 const web = require('./web');
 const { newClient } = require('./setting');
 
@@ -25,6 +26,7 @@ async function main() {
   await refusals.run(client);
   await web.run(client);
   await scaling.run(client);
+  await versions.run(client);
   await config.remove(client);
   await catalog.remove(client);
 }

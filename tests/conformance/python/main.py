@@ -14,6 +14,7 @@ import refusals
 import scaling
 import setting
 import tasks
+import versions
 import web
 
 
@@ -30,6 +31,7 @@ def main():
     refusals.run(client)
     web.run(client)
     scaling.run(client)
+    versions.run(client)
     config.delete(client)
     tasks.without_task_mode(client)
     catalog.delete(client)

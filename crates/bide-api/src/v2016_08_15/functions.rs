@@ -7,7 +7,6 @@ use bide_types::resource::{Function, RuntimeKind};
 use bide_types::{FunctionName, ServiceName, Timestamp, limits};
 use serde::Serialize;
 
-use super::services::check_qualifier;
 use super::{Answer, listing};
 use crate::edge::Call;
 use crate::error::ApiError;
@@ -63,9 +62,10 @@ pub(super) async fn delete(call: Call<'_>, service: &str, name: &str) -> Answer 
 pub(super) async fn list(call: Call<'_>, segment: &str) -> Answer {
     let (service, qualifier) = service_and_qualifier(segment)?;
     let query = Query::parse(call.head.uri.query())?;
-    let (functions, next_token) = call.state.engine.functions(call.account(), service, &listing(&query)?)?;
-    check_qualifier(&qualifier)?;
-    let functions = functions.iter().map(|function| FunctionBody::from(&*function.value)).collect();
+    let listing = listing(&query)?;
+    let (functions, next_token) =
+        call.state.engine.functions(call.account(), service, &qualifier, &listing)?;
+    let functions = functions.iter().map(|function| FunctionBody::from(&**function)).collect();
     Ok(reply::json(&FunctionList { functions, next_token }))
 }
 

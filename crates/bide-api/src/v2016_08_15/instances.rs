@@ -1,6 +1,6 @@
 //! The instances of a function that have started (fc-api 4.1, "ListInstances").
 
-use bide_engine::InstanceState;
+use bide_engine::{InstanceInfo, InstanceState};
 use bide_types::limits::LIST_PAGE_DEFAULT;
 use serde::Serialize;
 
@@ -19,6 +19,13 @@ struct InstanceBody<'a> {
     version_id: u32,
 }
 
+impl<'a> From<&'a InstanceInfo> for InstanceBody<'a> {
+    fn from(instance: &'a InstanceInfo) -> Self {
+        let version_id = instance.qualifier.version_number().unwrap_or(LATEST_VERSION);
+        Self { instance_id: instance.id.as_str(), version_id }
+    }
+}
+
 #[derive(Serialize)]
 struct InstanceList<'a> {
     instances: Vec<InstanceBody<'a>>,
@@ -29,9 +36,7 @@ pub(super) async fn list(call: Call<'_>, segment: &str, function: &str) -> Answe
     let (wanted, limit) = (query.texts("instanceIds"), query.limit(LIST_PAGE_DEFAULT)?);
     let instances = call.state.engine.instances(&target(&call, segment, function)?);
     let started = instances.iter().filter(|instance| instance.state != InstanceState::Starting);
-    let named = started.map(|instance| instance.id.as_str());
-    let found = named.filter(|id| wanted.is_empty() || wanted.contains(id)).take(limit);
-    let instances =
-        found.map(|instance_id| InstanceBody { instance_id, version_id: LATEST_VERSION }).collect();
+    let found = started.filter(|instance| wanted.is_empty() || wanted.contains(&instance.id.as_str()));
+    let instances = found.take(limit).map(InstanceBody::from).collect();
     Ok(reply::json(&InstanceList { instances }))
 }

@@ -83,8 +83,8 @@ fn result_headers(target: &Target, outcome: &AttemptOutcome) -> HeaderMap {
         (name("x-fc-max-memory-usage"), text(&format!("{:.2}", outcome.memory_max_mb))),
         (name("x-fc-code-checksum"), text(&code.crc64.to_string())),
         (name("x-fc-instance-id"), text(outcome.instance.as_str())),
-        (name("x-fc-invocation-service-version"), text(target.qualifier.as_str())),
-        (name("x-fc-invocation-code-version"), text(target.qualifier.as_str())),
+        (name("x-fc-invocation-service-version"), text(target.version().as_str())),
+        (name("x-fc-invocation-code-version"), text(target.version().as_str())),
     ];
     pairs.into_iter().collect()
 }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bide_engine::Error;
 use bide_types::resource::Service;
-use bide_types::{Qualifier, ServiceName, limits};
+use bide_types::{ServiceName, limits};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -22,7 +21,7 @@ const ROLE_CHARS_MAX: usize = 300;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ServiceBody<'a> {
+pub(super) struct ServiceBody<'a> {
     service_name: &'a str,
     service_id: &'a str,
     description: &'a str,
@@ -73,6 +72,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Answer {
         role: String::new(),
         internet_access: true,
         opaque: BTreeMap::new(),
+        last_version: 0,
         created_at: now,
         modified_at: now,
     };
@@ -83,9 +83,8 @@ pub(super) async fn create(mut call: Call<'_>) -> Answer {
 
 pub(super) async fn get(call: Call<'_>, segment: &str) -> Answer {
     let (name, qualifier) = service_and_qualifier(segment)?;
-    let service = call.state.engine.service(call.account(), name)?;
-    check_qualifier(&qualifier)?;
-    Ok(reply::json_with_etag(&ServiceBody::from(&*service.value)))
+    let service = call.state.engine.service_at(call.account(), name, &qualifier)?;
+    Ok(reply::json_with_etag(&ServiceBody::from(&*service)))
 }
 
 pub(super) async fn update(mut call: Call<'_>, name: &str) -> Answer {
@@ -129,15 +128,4 @@ fn apply(fields: &mut Fields, service: &mut Service) -> Result<(), ApiError> {
         }
     }
     Ok(())
-}
-
-/// Refuses a qualifier that cannot exist: only `LATEST` does so far.
-pub(super) fn check_qualifier(qualifier: &Qualifier) -> Result<(), Error> {
-    if qualifier.is_latest() {
-        Ok(())
-    } else if qualifier.as_str().bytes().all(|byte| byte.is_ascii_digit()) {
-        Err(Error::VersionNotFound(qualifier.clone()))
-    } else {
-        Err(Error::AliasNotFound(qualifier.clone()))
-    }
 }

@@ -17,3 +17,4 @@ mod scaling;
 mod services;
 mod tasks;
 mod triggers;
+mod versions;

@@ -17,9 +17,11 @@ async fn instances_are_kept_ready_until_the_target_is_zero() {
     assert_eq!(edge.put(PROVISION, json!({"target": 3})).await.json(), expected);
     assert_eq!(edge.get(PROVISION).await.json(), expected);
     let account = bide_types::AccountId::new(ACCOUNT).expect("valid");
-    let (functions, _) =
-        edge.engine.functions(&account, "s", &Listing { limit: 1, ..Listing::default() }).expect("there");
-    let assigned = || edge.executor.assigned(functions[0].value.id, &Qualifier::latest()).expect("told");
+    let (functions, _) = edge
+        .engine
+        .functions(&account, "s", &Qualifier::latest(), &Listing { limit: 1, ..Listing::default() })
+        .expect("there");
+    let assigned = || edge.executor.assigned(functions[0].id, &Qualifier::latest()).expect("told");
     assert_eq!(assigned().scale.provisioned, 3);
     edge.put(FUNCTION, json!({"timeout": 9})).await.ok();
     assert_eq!((assigned().scale.provisioned, assigned().function.timeout_seconds), (3, 9));

@@ -112,6 +112,7 @@ fn empty(target: &Target, now: Timestamp) -> AsyncInvokeConfig {
         event_age_max_seconds: None,
         on_success: None,
         on_failure: None,
+        former_since: None,
         created_at: now,
         modified_at: now,
     }

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use bide_store::{ControlWrite, Expected};
 use bide_types::limits::FUNCTIONS_PER_SERVICE_MAX;
 use bide_types::resource::Function;
-use bide_types::{AccountId, FunctionId, Timestamp};
+use bide_types::{AccountId, FunctionId, Qualifier, Timestamp};
 
-use super::retired::Retired;
-use super::stored::{config_key_of, encode, function_key, function_sequence_key, scaling_key};
+use super::stored::{encode, function_key, function_sequence_key};
 use super::view::View;
 use super::{Catalog, FunctionEntry, Listing, Versioned, expected, page, removal};
 use crate::error::Error;
@@ -54,7 +53,7 @@ impl Catalog {
         service: &str,
         function: &str,
     ) -> Result<Versioned<Function>, Error> {
-        Ok(self.view().function(account, service, function)?.function.clone())
+        Ok(self.view().function(account, service, function, &Qualifier::latest())?.function.clone())
     }
 
     /// Replaces a function's code or configuration; what identifies it stays.
@@ -74,7 +73,8 @@ impl Catalog {
         self.commit(changing, vec![write], |view, revision| show(view, function, revision)).await
     }
 
-    /// Deletes a function and its configurations; returns its id. What must still be known of it is retired.
+    /// Deletes a function, of which published versions stay as they are; returns its id. Once no version has it, what must
+    /// still be known of it is retired.
     pub(crate) async fn delete_function(
         &self,
         account: &AccountId,
@@ -84,50 +84,56 @@ impl Catalog {
         now: Timestamp,
     ) -> Result<FunctionId, Error> {
         let changing = self.begin().await;
-        let entry = Arc::clone(self.view().function(account, service, function)?);
-        let current = &entry.function;
+        let latest = Qualifier::latest();
+        let entry = Arc::clone(self.view().function(account, service, function, &latest)?);
+        let current = entry.function.clone();
         current.check_seen(revision)?;
         if !entry.triggers.is_empty() {
             return Err(Error::FunctionNotEmpty(current.value.name.clone()));
         }
-        if entry.scaling.values().any(|scaling| scaling.value.provisioned > 0) {
-            return Err(Error::ProvisionConfigExists(current.value.name.clone()));
-        }
-        let mut writes = vec![removal(function_write(&current.value).key, current.revision)];
-        writes.extend(
-            entry.configs.values().map(|config| removal(config_key_of(&config.value), config.revision)),
-        );
-        writes.extend(entry.scaling.values().map(|scaling| {
-            removal(scaling_key(scaling.value.function, &scaling.value.qualifier), scaling.revision)
-        }));
-        let retired = Retired::of(&entry, now);
-        writes.extend(retired.as_ref().map(Retired::write));
-        self.commit(changing, writes, move |view, revision| {
-            view.remove_function(&entry.function.value);
-            if let Some(retired) = retired {
-                retired.show(view, revision);
-            }
-            entry.function.value.id
-        })
-        .await
+        let writes = vec![removal(function_write(&current.value).key, current.revision)];
+        let id = entry.id();
+        let remove = move |view: &mut View| view.remove_function(&current.value);
+        self.leave_qualifier(changing, vec![entry], &latest, now, writes, remove).await?;
+        Ok(id)
     }
 
+    /// One page of the functions that a qualifier of a service runs, by name.
     pub(crate) fn functions(
         &self,
         account: &AccountId,
         service: &str,
+        qualifier: &Qualifier,
         listing: &Listing,
-    ) -> Result<(Vec<Versioned<Function>>, Option<String>), Error> {
+    ) -> Result<(Vec<Arc<Function>>, Option<String>), Error> {
         let view = self.view();
-        let functions = &view.service(account, service)?.functions;
-        Ok(page(functions.iter().map(|(name, entry)| (name, entry.function.clone())), listing))
+        let entry = view.service(account, service)?;
+        Ok(match entry.version_of(qualifier)? {
+            None => {
+                let latest = entry.functions.iter();
+                page(latest.map(|(name, function)| (name, Arc::clone(&function.value))), listing)
+            }
+            Some(version) => {
+                let published = version.functions.iter();
+                page(published.map(|(name, function)| (name, Arc::clone(function))), listing)
+            }
+        })
     }
 
-    /// Every function of the account, in the order of service and name.
+    /// Every function of the account, those that only versions have included, in the order of service and name.
     pub(crate) fn functions_of(&self, account: &AccountId) -> Vec<Arc<FunctionEntry>> {
         let view = self.view();
         let Some(services) = view.accounts.get(account) else { return Vec::new() };
-        services.values().flat_map(|service| service.functions.values().cloned()).collect()
+        let mut entries: Vec<_> =
+            services.values().flat_map(|service| view.entries_of(service.function_ids())).collect();
+        entries.sort_by(|one, other| {
+            let place = |entry: &FunctionEntry| {
+                let function = &entry.function.value;
+                (function.service.clone(), function.name.clone(), function.id)
+            };
+            place(one).cmp(&place(other))
+        });
+        entries
     }
 }
 

@@ -1,13 +1,16 @@
-//! Services, functions, their configurations, layers, triggers and domains: what a call is resolved against.
+//! Services, their versions and aliases, functions, their configurations, layers, triggers and domains: what a call is resolved against.
 //!
 //! Owns the in-memory view of all control objects, and their changes: an object is changed in the store first and in
 //! the view after the commit, so a crash in between shows the new object after the restart. Never changes an object
 //! without checking the revision its writer saw.
 
+mod alias;
 pub(crate) mod async_config;
 mod domain;
+mod entry;
 mod function;
 mod layer;
+mod leave;
 mod retired;
 mod scaling;
 mod service;
@@ -15,12 +18,13 @@ mod stored;
 mod subdomain;
 mod timer;
 mod trigger;
+mod version;
 mod view;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
-use bide_core::{Policy, PolicyTable};
+use bide_core::Policy;
 use bide_runtime::FunctionSpec;
 use bide_store::{ControlChange, ControlKey, ControlWrite, Expected, Store};
 use bide_types::resource::{AsyncInvokeConfig, Function, ScalingConfig};
@@ -28,10 +32,11 @@ use bide_types::{AccountId, FunctionId, Qualifier};
 
 use crate::batcher::Batcher;
 use crate::error::Error;
+pub(crate) use entry::{FunctionEntry, Run};
 pub use layer::{NewLayerVersion, PublishedLayer};
 pub use subdomain::subdomain;
 pub(crate) use timer::{DueTimer, TimerStep};
-use trigger::Triggers;
+pub use version::{PublishedVersion, VersionListing};
 use view::View;
 
 /// A control object and the revision to name when changing it.
@@ -73,15 +78,7 @@ pub struct Listing {
 pub struct Target {
     pub(crate) entry: Arc<FunctionEntry>,
     pub qualifier: Qualifier,
-}
-
-/// A function with everything that an invocation of it needs. Never changed, only replaced.
-pub(crate) struct FunctionEntry {
-    pub(crate) function: Versioned<Function>,
-    pub(crate) configs: BTreeMap<Qualifier, Versioned<AsyncInvokeConfig>>,
-    pub(crate) triggers: Triggers,
-    pub(crate) scaling: BTreeMap<Qualifier, Versioned<ScalingConfig>>,
-    pub(crate) policies: Arc<PolicyTable>,
+    /// What a call now runs: of an alias with two versions, the one that was drawn.
     pub(crate) spec: Arc<FunctionSpec>,
 }
 
@@ -97,8 +94,34 @@ pub(crate) struct Catalog {
 pub(crate) type Changing = tokio::sync::OwnedMutexGuard<()>;
 
 impl Target {
+    /// `share`, from 0 to below 1, decides between the versions of an alias.
+    pub(crate) fn new(
+        entry: Arc<FunctionEntry>,
+        qualifier: Qualifier,
+        share: impl FnOnce() -> f64,
+    ) -> Option<Self> {
+        let spec = Arc::clone(entry.runs.get(&qualifier)?.drawn(share));
+        Some(Self { entry, qualifier, spec })
+    }
+
+    /// The function as the target runs it.
     pub fn function(&self) -> &Arc<Function> {
-        &self.entry.function.value
+        &self.spec.function
+    }
+
+    /// `LATEST`, or the number of the version that runs.
+    pub fn version(&self) -> &Qualifier {
+        &self.spec.qualifier
+    }
+
+    /// The alias that it was addressed by, if it was one.
+    pub(crate) fn alias(&self) -> Option<Qualifier> {
+        Some(&self.qualifier).filter(|qualifier| qualifier.is_alias()).cloned()
+    }
+
+    /// Every form of the function that the qualifier may run.
+    pub(crate) fn specs(&self) -> impl Iterator<Item = &Arc<FunctionSpec>> {
+        self.entry.runs[&self.qualifier].specs()
     }
 
     /// The asynchronous configuration of the qualifier, if one was put.
@@ -135,7 +158,8 @@ impl Catalog {
         Ok(Self { batcher, region, view: Arc::new(RwLock::new(view)), changing: Arc::default() })
     }
 
-    /// Finds what a call is addressed to.
+    /// Finds what a call is addressed to, and what it runs: `share`, from 0 to below 1, decides between the versions of
+    /// an alias. The one place where names and a qualifier become a function.
     ///
     /// # Errors
     /// The not-found error of the first part that does not exist.
@@ -145,19 +169,27 @@ impl Catalog {
         service: &str,
         function: &str,
         qualifier: &Qualifier,
+        share: impl FnOnce() -> f64,
     ) -> Result<Target, Error> {
         let view = self.view();
-        let entry = view.function(account, service, function)?;
-        check_qualifier(qualifier)?;
-        Ok(Target { entry: Arc::clone(entry), qualifier: qualifier.clone() })
+        let entry = view.function(account, service, function, qualifier)?;
+        let target = Target::new(Arc::clone(entry), qualifier.clone(), share);
+        target.ok_or_else(|| not_there(qualifier))
     }
 
     /// The function behind a subdomain, and the qualifier.
-    pub(crate) fn by_subdomain(&self, label: &str) -> Option<Target> {
+    ///
+    /// # Errors
+    /// That of the qualifier when it is gone; `None` when there is no such subdomain.
+    pub(crate) fn by_subdomain(
+        &self,
+        label: &str,
+        share: impl FnOnce() -> f64,
+    ) -> Option<Result<Target, Error>> {
         let view = self.view();
         let (function, qualifier) = view.subdomains.get(label)?;
         let entry = Arc::clone(view.by_id.get(function)?);
-        Some(Target { entry, qualifier: qualifier.clone() })
+        Some(Target::new(entry, qualifier.clone(), share).ok_or_else(|| not_there(qualifier)))
     }
 
     pub(crate) fn by_id(&self, function: FunctionId) -> Option<Arc<FunctionEntry>> {
@@ -176,8 +208,9 @@ impl Catalog {
     /// What functions unpack: the code of each, and its layers together.
     pub(crate) fn unpacked(&self) -> Vec<Vec<String>> {
         let view = self.view();
-        let functions = view.by_id.values().map(|entry| &entry.function.value);
-        functions
+        let specs = view.by_id.values().flat_map(|entry| entry.specs());
+        specs
+            .map(|spec| &spec.function)
             .flat_map(|function| {
                 let layers = function.layers.iter().map(|layer| layer.digest.clone()).collect();
                 [vec![function.code.digest.clone()], layers]
@@ -201,7 +234,8 @@ impl Catalog {
     /// The target as it is now; call while changing.
     fn refresh(&self, target: &Target) -> Result<Target, Error> {
         let function = target.function();
-        self.resolve(&function.account, function.service.as_str(), function.name.as_str(), &target.qualifier)
+        let (service, name) = (function.service.as_str(), function.name.as_str());
+        self.resolve(&function.account, service, name, &target.qualifier, || 0.0)
     }
 
     /// Holds off all changes, until it is dropped or used up by one.
@@ -246,14 +280,11 @@ pub enum LoadError {
     Kind(String),
 }
 
-/// Only `LATEST` exists so far.
-fn check_qualifier(qualifier: &Qualifier) -> Result<(), Error> {
-    if qualifier.is_latest() {
-        Ok(())
-    } else if qualifier.as_str().starts_with(|first: char| first.is_ascii_digit()) {
-        Err(Error::VersionNotFound(qualifier.clone()))
+fn not_there(qualifier: &Qualifier) -> Error {
+    if qualifier.is_alias() {
+        Error::AliasNotFound(qualifier.clone())
     } else {
-        Err(Error::AliasNotFound(qualifier.clone()))
+        Error::VersionNotFound(qualifier.clone())
     }
 }
 

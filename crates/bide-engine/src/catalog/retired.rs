@@ -12,9 +12,10 @@ use bide_types::resource::{AsyncInvokeConfig, Function};
 use bide_types::{FunctionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::entry::{FunctionEntry, policy};
 use super::stored::{encode, retired_key};
-use super::view::{View, policy};
-use super::{Catalog, FunctionEntry, removal};
+use super::view::View;
+use super::{Catalog, removal};
 use crate::error::Error;
 
 /// As stored.
@@ -34,6 +35,9 @@ pub(super) struct RetiredEntry {
 }
 
 impl Retired {
+    /// What its one write leaves.
+    pub(super) const FIRST_REVISION: u64 = 1;
+
     /// What is kept of a function that is deleted at `now`; nothing if it had no destination.
     pub(super) fn of(entry: &FunctionEntry, now: Timestamp) -> Option<Self> {
         let configs: Vec<AsyncInvokeConfig> = entry

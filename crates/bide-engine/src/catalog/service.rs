@@ -48,7 +48,7 @@ impl Catalog {
             let old = &entry.service.value;
             let same = old.internet_access == service.internet_access && old.role == service.role;
             let functions = entry.functions.values().filter(|_| !same);
-            functions.map(|function| function.function.value.id).collect()
+            functions.map(|function| function.value.id).collect()
         };
         service.modified_at = now;
         Ok((self.write_service(changing, service, expected(revision)).await?, functions))
@@ -81,7 +81,7 @@ impl Catalog {
         let service = {
             let view = self.view();
             let entry = view.service(account, name)?;
-            if !entry.functions.is_empty() {
+            if !entry.is_empty() {
                 return Err(Error::ServiceNotEmpty(entry.service.value.name.clone()));
             }
             entry.service.clone()

@@ -1,7 +1,7 @@
 //! Keys and stored form of control objects.
 //!
-//! Owns the key scheme (`service/…`, `function/…`, `async/…`, `trigger/…`, `timer/…`, `domain/…`, `layer/…`,
-//! `retired/…`, `scaling/…`, `sequence/function`) and the JSON form, which carries its version. A version or kind that is not known is
+//! Owns the key scheme (`service/…`, `version/…`, `alias/…`, `function/…`, `async/…`, `trigger/…`, `timer/…`, `domain/…`,
+//! `layer/…`, `retired/…`, `scaling/…`, `sequence/function`) and the JSON form, which carries its version. A version or kind that is not known is
 //! an error, never skipped.
 
 use bide_store::ControlKey;
@@ -38,6 +38,14 @@ pub(super) fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, serde_json:
 
 pub(super) fn service_key(account: &AccountId, name: &ServiceName) -> ControlKey {
     ControlKey::new(&["service", account.as_str(), name.as_str()])
+}
+
+pub(super) fn version_key(account: &AccountId, service: &ServiceName, number: u32) -> ControlKey {
+    ControlKey::new(&["version", account.as_str(), service.as_str(), &number.to_string()])
+}
+
+pub(super) fn alias_key(account: &AccountId, service: &ServiceName, name: &Qualifier) -> ControlKey {
+    ControlKey::new(&["alias", account.as_str(), service.as_str(), name.as_str()])
 }
 
 pub(super) fn function_key(account: &AccountId, service: &ServiceName, name: &FunctionName) -> ControlKey {

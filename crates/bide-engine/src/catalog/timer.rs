@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stored::{encode, timer_key};
 use super::view::View;
-use super::{Catalog, Changing, Target, Versioned};
+use super::{Catalog, Changing, Target, Versioned, not_there};
 use crate::error::Error;
 
 /// As stored.
@@ -171,12 +171,13 @@ impl Catalog {
     /// What a trigger invokes.
     ///
     /// # Errors
-    /// The not-found error of the first part that does not exist.
+    /// When the function or the qualifier is gone.
     pub(crate) fn of_trigger(&self, trigger: &Trigger) -> Result<Target, Error> {
         let gone = || Error::System(format!("function {} is gone", trigger.function));
         let entry = self.by_id(trigger.function).ok_or_else(gone)?;
-        let function = &entry.function.value;
-        self.resolve(&function.account, function.service.as_str(), function.name.as_str(), &trigger.qualifier)
+        // An alias is resolved when the tick's invocation runs, so here its weights do not matter.
+        let target = Target::new(entry, trigger.qualifier.clone(), || 0.0);
+        target.ok_or_else(|| not_there(&trigger.qualifier))
     }
 
     /// When the next tick of any timer is due.

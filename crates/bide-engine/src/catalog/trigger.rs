@@ -52,7 +52,7 @@ impl Catalog {
         name: &str,
     ) -> Result<Versioned<Trigger>, Error> {
         let view = self.view();
-        let triggers = &view.function(account, service, function)?.triggers;
+        let triggers = &view.function(account, service, function, &Qualifier::latest())?.triggers;
         triggers
             .get(name)
             .cloned()
@@ -130,7 +130,7 @@ impl Catalog {
         listing: &Listing,
     ) -> Result<(Vec<Versioned<Trigger>>, Option<String>), Error> {
         let view = self.view();
-        let triggers = &view.function(account, service, function)?.triggers;
+        let triggers = &view.function(account, service, function, &Qualifier::latest())?.triggers;
         Ok(page(triggers.iter().map(|(name, trigger)| (name, trigger.clone())), listing))
     }
 

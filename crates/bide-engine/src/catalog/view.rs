@@ -5,23 +5,22 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use bide_core::{Policy, PolicyTable};
-use bide_runtime::{FunctionSpec, Scale};
 use bide_store::{ControlKey, ControlObject};
-use bide_types::limits::{EVENT_AGE_DEFAULT, RETRY_ATTEMPTS_DEFAULT};
 use bide_types::resource::{
-    AsyncInvokeConfig, CustomDomain, Function, Layer, ScalingConfig, Service, Trigger, TriggerConfig,
+    Alias, AsyncInvokeConfig, CustomDomain, Function, Layer, ScalingConfig, Service, ServiceVersion, Trigger,
+    TriggerConfig,
 };
 use bide_types::{
     AccountId, DomainName, FunctionId, FunctionName, LayerName, Qualifier, ServiceName, TriggerName,
 };
 
+use super::entry::{Belongings, FunctionEntry, VersionEntry};
 use super::retired::{Retired, RetiredEntry};
 use super::stored::{decode, function_sequence_key, timer_key};
 use super::subdomain::subdomain;
 use super::timer::{TimerProgress, Timers};
 use super::trigger::Triggers;
-use super::{FunctionEntry, LoadError, Versioned};
+use super::{LoadError, Versioned};
 use crate::error::Error;
 
 #[derive(Default)]
@@ -45,23 +44,21 @@ pub(super) struct View {
 #[derive(Default)]
 struct Loading {
     functions: Vec<Versioned<Function>>,
+    versions: Vec<(ServiceVersion, u64)>,
+    aliases: Vec<Versioned<Alias>>,
     configs: Vec<Versioned<AsyncInvokeConfig>>,
     triggers: Vec<Versioned<Trigger>>,
     scaling: Vec<Versioned<ScalingConfig>>,
     timers: Vec<Versioned<TimerProgress>>,
 }
 
-/// What belongs to a function and is stored beside it.
-#[derive(Clone, Default)]
-struct Belongings {
-    configs: BTreeMap<Qualifier, Versioned<AsyncInvokeConfig>>,
-    triggers: Triggers,
-    scaling: BTreeMap<Qualifier, Versioned<ScalingConfig>>,
-}
-
+/// A service, and what its qualifiers run.
 pub(super) struct ServiceEntry {
     pub(super) service: Versioned<Service>,
-    pub(super) functions: BTreeMap<FunctionName, Arc<FunctionEntry>>,
+    /// Of `LATEST`.
+    pub(super) functions: BTreeMap<FunctionName, Versioned<Function>>,
+    pub(super) versions: BTreeMap<u32, VersionEntry>,
+    pub(super) aliases: BTreeMap<Qualifier, Versioned<Alias>>,
 }
 
 impl View {
@@ -77,6 +74,14 @@ impl View {
             Some("service") => {
                 let service: Service = decode(&object.value).map_err(damaged)?;
                 self.put_service(Versioned { value: Arc::new(service), revision });
+            }
+            Some("version") => {
+                let version = decode(&object.value).map_err(damaged)?;
+                self.loading.versions.push((version, revision));
+            }
+            Some("alias") => {
+                let alias = decode(&object.value).map_err(damaged)?;
+                self.loading.aliases.push(Versioned { value: Arc::new(alias), revision });
             }
             Some("function") => {
                 let function = decode(&object.value).map_err(damaged)?;
@@ -119,8 +124,11 @@ impl View {
     }
 
     pub(super) fn link(&mut self) -> Result<(), LoadError> {
-        let Loading { functions, configs, triggers, scaling, timers } = std::mem::take(&mut self.loading);
+        let Loading { functions, versions, aliases, configs, triggers, scaling, timers } =
+            std::mem::take(&mut self.loading);
         functions.into_iter().for_each(|function| self.put_function(function));
+        versions.into_iter().for_each(|(version, revision)| self.put_version(version, revision));
+        aliases.into_iter().for_each(|alias| self.put_alias(alias));
         configs.into_iter().for_each(|config| self.put_config(config));
         triggers.into_iter().for_each(|trigger| self.put_trigger(trigger));
         scaling.into_iter().for_each(|scaling| self.put_scaling(scaling));
@@ -141,27 +149,40 @@ impl View {
             .ok_or_else(|| Error::ServiceNotFound(name.to_owned()))
     }
 
+    /// The function that `qualifier` of a service runs under a name.
     pub(super) fn function(
         &self,
         account: &AccountId,
         service: &str,
         function: &str,
+        qualifier: &Qualifier,
     ) -> Result<&Arc<FunctionEntry>, Error> {
-        self.service(account, service)?.functions.get(function).ok_or_else(|| Error::FunctionNotFound {
+        let entry = self.service(account, service)?;
+        let id = match entry.version_of(qualifier)? {
+            None => entry.functions.get(function).map(|function| function.value.id),
+            Some(version) => version.functions.get(function).map(|function| function.id),
+        };
+        id.and_then(|id| self.by_id.get(&id)).ok_or_else(|| Error::FunctionNotFound {
             service: service.to_owned(),
             function: function.to_owned(),
         })
     }
 
+    pub(super) fn entries_of(&self, ids: impl IntoIterator<Item = FunctionId>) -> Vec<Arc<FunctionEntry>> {
+        ids.into_iter().filter_map(|id| self.by_id.get(&id).cloned()).collect()
+    }
+
     /// What instances know of their service changes with it.
     pub(super) fn put_service(&mut self, service: Versioned<Service>) {
         let services = self.accounts.entry(service.value.account.clone()).or_default();
-        let name = service.value.name.clone();
-        let functions = services.remove(&name).map(|entry| entry.functions).unwrap_or_default();
-        services.insert(name, ServiceEntry { service, functions: BTreeMap::new() });
-        for function in functions.into_values() {
-            self.put_entry(function.function.clone(), Belongings::of(&function));
+        let value = Arc::clone(&service.value);
+        match services.get_mut(&value.name) {
+            Some(entry) => entry.service = service,
+            None => {
+                services.insert(value.name.clone(), ServiceEntry::new(service));
+            }
         }
+        self.renew_all(&value.account, &value.name);
     }
 
     pub(super) fn remove_service(&mut self, account: &AccountId, name: &ServiceName) {
@@ -170,15 +191,44 @@ impl View {
         }
     }
 
+    pub(super) fn put_version(&mut self, version: ServiceVersion, revision: u64) {
+        let (account, name) = (version.service.account.clone(), version.service.name.clone());
+        let number = version.number;
+        self.change_service(&account, &name, |service| {
+            service.versions.insert(number, VersionEntry::new(version, revision));
+        });
+    }
+
+    pub(super) fn remove_version(&mut self, account: &AccountId, name: &ServiceName, number: u32) {
+        self.change_service(account, name, |service| {
+            service.versions.remove(&number);
+        });
+    }
+
+    pub(super) fn put_alias(&mut self, alias: Versioned<Alias>) {
+        let value = Arc::clone(&alias.value);
+        self.change_service(&value.account, &value.service, |service| {
+            service.aliases.insert(value.name.clone(), alias);
+        });
+    }
+
+    pub(super) fn remove_alias(&mut self, alias: &Alias) {
+        self.change_service(&alias.account, &alias.service, |service| {
+            service.aliases.remove(&alias.name);
+        });
+    }
+
     pub(super) fn put_layer(&mut self, layer: Versioned<Layer>) {
         let layers = self.layers.entry(layer.value.account.clone()).or_default();
         layers.insert(layer.value.name.clone(), layer);
     }
 
     pub(super) fn put_function(&mut self, function: Versioned<Function>) {
-        let belongings =
-            self.by_id.get(&function.value.id).map(|entry| Belongings::of(entry)).unwrap_or_default();
-        self.put_entry(function, belongings);
+        let value = Arc::clone(&function.value);
+        if let Some(service) = self.service_mut(&value.account, &value.service) {
+            service.functions.insert(value.name.clone(), function);
+            self.renew(&value);
+        }
     }
 
     pub(super) fn put_config(&mut self, config: Versioned<AsyncInvokeConfig>) {
@@ -219,13 +269,14 @@ impl View {
     }
 
     pub(super) fn remove_function(&mut self, function: &Function) {
-        self.hide_subdomains(function.id);
-        self.by_id.remove(&function.id);
-        if let Some(service) =
-            self.accounts.get_mut(&function.account).and_then(|all| all.get_mut(&function.service))
-        {
+        if let Some(service) = self.service_mut(&function.account, &function.service) {
             service.functions.remove(&function.name);
         }
+        self.renew(function);
+    }
+
+    fn service_mut(&mut self, account: &AccountId, name: &ServiceName) -> Option<&mut ServiceEntry> {
+        self.accounts.get_mut(account)?.get_mut(name)
     }
 
     fn hide_subdomains(&mut self, function: FunctionId) {
@@ -240,49 +291,94 @@ impl View {
         let Some(entry) = self.by_id.get(&function).cloned() else { return };
         let mut belongings = Belongings::of(&entry);
         change(&mut belongings);
-        self.put_entry(entry.function.clone(), belongings);
+        self.put_entry(&entry.function.value, belongings);
     }
 
-    fn put_entry(&mut self, function: Versioned<Function>, belongings: Belongings) {
-        let value = Arc::clone(&function.value);
-        self.hide_subdomains(value.id);
-        let Some(service) = self.accounts.get_mut(&value.account).and_then(|all| all.get_mut(&value.service))
-        else {
-            return; // a service is removed only when it has no functions
+    /// Changes what the qualifiers of a service run.
+    fn change_service(
+        &mut self,
+        account: &AccountId,
+        name: &ServiceName,
+        change: impl FnOnce(&mut ServiceEntry),
+    ) {
+        let Some(service) = self.service_mut(account, name) else { return };
+        let before = service.known_functions();
+        change(service);
+        before.iter().for_each(|function| self.renew(function));
+        self.renew_all(account, name);
+    }
+
+    fn renew_all(&mut self, account: &AccountId, name: &ServiceName) {
+        let Some(service) = self.service_mut(account, name) else { return };
+        service.known_functions().iter().for_each(|function| self.renew(function));
+    }
+
+    /// Makes the entry of a function anew from what its service is now.
+    fn renew(&mut self, known: &Function) {
+        let belongings = self.by_id.get(&known.id).map(|entry| Belongings::of(entry)).unwrap_or_default();
+        self.put_entry(known, belongings);
+    }
+
+    fn put_entry(&mut self, known: &Function, belongings: Belongings) {
+        self.hide_subdomains(known.id);
+        let service = self.accounts.get(&known.account).and_then(|services| services.get(&known.service));
+        let built =
+            service.and_then(|service| FunctionEntry::build(known, service, &self.region, belongings));
+        let Some(entry) = built else {
+            self.by_id.remove(&known.id);
+            return;
         };
-        let qualifier = Qualifier::latest();
-        let scale = belongings.scaling.get(&qualifier).map(|scaling| Scale {
-            provisioned: scaling.value.provisioned,
-            on_demand_max: scaling.value.on_demand_max,
-        });
-        let spec = Arc::new(FunctionSpec {
-            function: Arc::clone(&value),
-            qualifier,
-            version_id: String::new(),
-            region: self.region.clone(),
-            internet_access: service.service.value.internet_access,
-            role_arn: service.service.value.role.clone(),
-            scale: scale.unwrap_or_default(),
-        });
-        let Belongings { configs, triggers, scaling } = belongings;
         self.subdomains.extend(
-            http_qualifiers(&triggers)
-                .map(|qualifier| (subdomain(&value, qualifier), (value.id, qualifier.clone()))),
+            http_qualifiers(&entry.triggers).map(|qualifier| {
+                (subdomain(&entry.function.value, qualifier), (entry.id(), qualifier.clone()))
+            }),
         );
-        let policies = Arc::new(policies(&configs));
-        let entry = Arc::new(FunctionEntry { function, configs, triggers, scaling, policies, spec });
-        service.functions.insert(value.name.clone(), Arc::clone(&entry));
-        self.by_id.insert(value.id, entry);
+        self.by_id.insert(known.id, Arc::new(entry));
     }
 }
 
-impl Belongings {
-    fn of(entry: &FunctionEntry) -> Self {
-        Self {
-            configs: entry.configs.clone(),
-            triggers: entry.triggers.clone(),
-            scaling: entry.scaling.clone(),
+impl ServiceEntry {
+    fn new(service: Versioned<Service>) -> Self {
+        let (functions, versions, aliases) = Default::default();
+        Self { service, functions, versions, aliases }
+    }
+
+    /// Whether nothing is left that would go with the service.
+    pub(super) fn is_empty(&self) -> bool {
+        self.functions.is_empty() && self.versions.is_empty() && self.aliases.is_empty()
+    }
+
+    /// The version that a qualifier runs first of all; `None` for `LATEST`.
+    pub(super) fn version_of(&self, qualifier: &Qualifier) -> Result<Option<&VersionEntry>, Error> {
+        if qualifier.is_latest() {
+            return Ok(None);
         }
+        if qualifier.is_version() {
+            return self.published(qualifier).map(|(_, version)| Some(version));
+        }
+        let alias = self.aliases.get(qualifier).ok_or_else(|| Error::AliasNotFound(qualifier.clone()))?;
+        Ok(self.versions.get(&alias.value.version))
+    }
+
+    /// A version by its number.
+    pub(super) fn published(&self, version: &Qualifier) -> Result<(u32, &VersionEntry), Error> {
+        let number = version.version_number();
+        let found = number.and_then(|number| Some((number, self.versions.get(&number)?)));
+        found.ok_or_else(|| Error::VersionNotFound(version.clone()))
+    }
+
+    /// Of `LATEST` and of all versions.
+    pub(super) fn function_ids(&self) -> Vec<FunctionId> {
+        self.known_functions().iter().map(|function| function.id).collect()
+    }
+
+    /// One form of each function of `LATEST` and of all versions.
+    fn known_functions(&self) -> Vec<Arc<Function>> {
+        let latest = self.functions.values().map(|function| &function.value);
+        let published = self.versions.values().flat_map(|version| version.functions.values());
+        let known: BTreeMap<FunctionId, &Arc<Function>> =
+            latest.chain(published).map(|function| (function.id, function)).collect();
+        known.into_values().cloned().collect()
     }
 }
 
@@ -291,20 +387,4 @@ fn http_qualifiers(triggers: &Triggers) -> impl Iterator<Item = &Qualifier> {
         TriggerConfig::Http(_) => Some(&trigger.value.qualifier),
         TriggerConfig::Timer(_) => None,
     })
-}
-
-/// The policies in force: those of the configurations, and the default for `LATEST`, which always exists.
-fn policies(configs: &BTreeMap<Qualifier, Versioned<AsyncInvokeConfig>>) -> PolicyTable {
-    let configured = configs.iter().map(|(qualifier, config)| (qualifier.clone(), policy(&config.value)));
-    PolicyTable::in_force([(Qualifier::latest(), Policy::default())].into_iter().chain(configured))
-}
-
-pub(super) fn policy(config: &AsyncInvokeConfig) -> Policy {
-    let age_max = config.event_age_max_seconds.map_or(EVENT_AGE_DEFAULT, std::time::Duration::from_secs);
-    Policy {
-        retries_max: config.retry_attempts_max.unwrap_or(RETRY_ATTEMPTS_DEFAULT),
-        age_max,
-        on_success: config.on_success.clone(),
-        on_failure: config.on_failure.clone(),
-    }
 }

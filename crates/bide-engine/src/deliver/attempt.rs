@@ -213,7 +213,7 @@ fn submission(
     let account = arn.account.as_ref().unwrap_or(&about.account);
     let target = shared
         .catalog
-        .resolve(account, arn.service.as_str(), arn.function.as_str(), &arn.qualifier)
+        .resolve(account, arn.service.as_str(), arn.function.as_str(), &arn.qualifier, || shared.share())
         .map_err(|error| Failure::Passing(error.to_string()))?;
     let record = encode(pending, &function_arn(shared, pending, about))?;
     let request_id = request_id(shared.entropy.as_ref());

@@ -8,24 +8,20 @@ use std::time::Duration;
 
 use bide_core::{CallKind, Command, Epoch, Failure, FunctionError, Invocation, Run};
 use bide_runtime::{
-    AttemptOutcome, AttemptResult, FunctionErrorCause, FunctionErrorKind, InvokeRequest, Slot, Tracing,
+    AttemptOutcome, AttemptResult, FunctionErrorCause, FunctionErrorKind, FunctionSpec, InvokeRequest,
+    Tracing,
 };
 use bide_store::{Claimed, Transition, TransitionReply};
 use bide_types::limits::RETURN_PAYLOAD_BYTES_MAX;
 use bide_types::{InstanceId, InvocationId};
 use bytes::Bytes;
 
-use crate::catalog::FunctionEntry;
+use super::Reserved;
 use crate::http_payload;
 use crate::start::Shared;
 
 /// Runs one claimed invocation in a reserved slot, to the durable end of the attempt.
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    entry: Arc<FunctionEntry>,
-    claimed: Claimed,
-    slot: Box<dyn Slot>,
-) {
+pub(super) async fn run(shared: Arc<Shared>, claimed: Claimed, Reserved { spec, slot }: Reserved) {
     let Claimed { invocation, payload } = claimed;
     let (id, epoch) = (invocation.id, invocation.epoch);
     let _leave = LeaveOnDrop { shared: Arc::clone(&shared), id, epoch };
@@ -42,7 +38,7 @@ pub(super) async fn run(
         Err(damage) => not_run(damage.to_string()),
     };
     start.finish().await;
-    log(&entry, &invocation, &outcome);
+    log(&spec, &invocation, &outcome);
     report(&shared, &invocation, outcome).await;
 }
 
@@ -60,6 +56,7 @@ fn request(invocation: &Invocation, payload: Bytes) -> Result<InvokeRequest, htt
         payload,
         retry_count: invocation.retries,
         task_id: invocation.task_id().cloned(),
+        alias: Some(&invocation.qualifier).filter(|qualifier| qualifier.is_alias()).cloned(),
         tracing: Tracing::default(),
         http,
         responder: None,
@@ -160,14 +157,15 @@ fn function_error(kind: FunctionErrorKind, cause: FunctionErrorCause) -> Functio
     }
 }
 
-fn log(entry: &FunctionEntry, invocation: &Invocation, outcome: &AttemptOutcome) {
-    let function = &entry.function.value;
+fn log(spec: &FunctionSpec, invocation: &Invocation, outcome: &AttemptOutcome) {
+    let function = &spec.function;
     if let AttemptResult::SystemError { message } = &outcome.result {
         tracing::error!(function = %function.name, request_id = %invocation.request_id, message, "an attempt failed");
     }
     tracing::debug!(
         service = %function.service,
         function = %function.name,
+        version = %spec.qualifier,
         request_id = %invocation.request_id,
         epoch = invocation.epoch.0,
         retries = invocation.retries,

@@ -9,16 +9,17 @@
 mod attempt;
 mod turns;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bide_runtime::Slot;
+use bide_runtime::{FunctionSpec, Slot};
 use bide_store::{Claim, ClaimReply, StoreError};
 use bide_types::{Line, Timestamp};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::catalog::FunctionEntry;
+use crate::catalog::{FunctionEntry, Run};
 use crate::options::{EXPIRY_SWEEP, LEASE_MARGIN, MAINTENANCE_PERIOD, STORE_RETRY_WAIT};
 use crate::start::Shared;
 use turns::{Taken, Turn, Turns};
@@ -27,6 +28,8 @@ use turns::{Taken, Turn, Turns};
 pub(crate) struct Dispatcher {
     shared: Arc<Shared>,
     turns: Turns,
+    /// Of lines whose alias has two versions: where the next slot falls between them. Bounded by the number of lines.
+    throws: HashMap<Line, f64>,
     /// Claims and attempts under way; joined when the dispatcher ends.
     work: JoinSet<Done>,
 }
@@ -37,16 +40,21 @@ enum Done {
     Attempt,
 }
 
+/// A slot, and what it runs.
+struct Reserved {
+    spec: Arc<FunctionSpec>,
+    slot: Box<dyn Slot>,
+}
+
 struct ClaimDone {
     line: Line,
-    entry: Option<Arc<FunctionEntry>>,
-    slots: Vec<Box<dyn Slot>>,
+    slots: Vec<Reserved>,
     reply: Result<ClaimReply, StoreError>,
 }
 
 impl Dispatcher {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, turns: Turns::default(), work: JoinSet::new() }
+        Self { shared, turns: Turns::default(), throws: HashMap::new(), work: JoinSet::new() }
     }
 
     /// Runs until `stopping` says so, then waits for the attempts under way.
@@ -104,32 +112,41 @@ impl Dispatcher {
         self.turns.wake(now, |function| self.shared.catalog.account_of(function));
         while let Some((line, turn)) = self.turns.next() {
             let entry = self.shared.catalog.by_id(line.function);
-            let slots = entry
-                .as_ref()
-                .map(|entry| self.reserve(entry, self.turns.quantum(&line)))
-                .unwrap_or_default();
-            if entry.is_some() && slots.is_empty() && turn == Turn::Run {
+            let run = entry.as_ref().and_then(|entry| entry.runs.get(&line.qualifier));
+            let slots = run.map(|run| self.reserve(&line, run)).unwrap_or_default();
+            if run.is_some() && slots.is_empty() && turn == Turn::Run {
                 self.turns.block(line, now.plus(EXPIRY_SWEEP));
             } else {
                 self.turns.claiming(&line, if slots.is_empty() { turn } else { Turn::Run });
-                self.claim(line, entry, slots);
+                self.claim(line, entry.as_deref(), slots);
             }
         }
     }
 
-    fn reserve(&self, entry: &FunctionEntry, max: usize) -> Vec<Box<dyn Slot>> {
-        let executor = &self.shared.executor;
-        std::iter::from_fn(|| executor.try_reserve(&entry.spec)).take(max).collect()
+    /// Takes what slots the line may have in this turn. Between the versions of an alias the dice decide for each slot;
+    /// a throw stays until its version has one, or a busy version would lose its share to the other.
+    fn reserve(&mut self, line: &Line, run: &Run) -> Vec<Reserved> {
+        let mut reserved = Vec::new();
+        while reserved.len() < self.turns.quantum(line) {
+            let shared = &self.shared;
+            let throw = || *self.throws.entry(line.clone()).or_insert_with(|| shared.share());
+            let spec = run.drawn(throw);
+            let Some(slot) = self.shared.executor.try_reserve(spec) else { break };
+            self.throws.remove(line);
+            reserved.push(Reserved { spec: Arc::clone(spec), slot });
+        }
+        reserved
     }
 
-    /// Claims work of a line for `slots`, or settles what waits for a function that is gone.
-    fn claim(&mut self, line: Line, entry: Option<Arc<FunctionEntry>>, slots: Vec<Box<dyn Slot>>) {
-        let lease = entry.as_ref().map_or(LEASE_MARGIN, |entry| lease_duration(entry));
+    /// Claims work of a line for `slots`, or settles what waits for a function or qualifier that is gone.
+    fn claim(&mut self, line: Line, entry: Option<&FunctionEntry>, slots: Vec<Reserved>) {
+        let run = entry.and_then(|entry| entry.runs.get(&line.qualifier));
+        let lease = run.map_or(LEASE_MARGIN, lease_duration);
         let claim = Claim {
             line: line.clone(),
-            // For a function that is gone no policy is in force: all is invalid, nothing is handed out.
-            max: if entry.is_some() { slots.len() } else { 1 },
-            policies: match &entry {
+            // For what is gone no policy is in force: all is invalid, nothing is handed out.
+            max: if run.is_some() { slots.len() } else { 1 },
+            policies: match entry {
                 Some(entry) => Arc::clone(&entry.policies),
                 None => self.shared.catalog.former_policies(line.function),
             },
@@ -139,7 +156,7 @@ impl Dispatcher {
         let shared = Arc::clone(&self.shared);
         self.work.spawn(async move {
             let reply = shared.batcher.claim(claim).await;
-            Done::Claim(Box::new(ClaimDone { line, entry, slots, reply }))
+            Done::Claim(Box::new(ClaimDone { line, slots, reply }))
         });
     }
 
@@ -164,9 +181,8 @@ impl Dispatcher {
                 let (slots, used) = (claim.slots.len(), reply.claimed.len());
                 let taken = Taken { slots, used, next_due: reply.next_due };
                 self.turns.claimed(claim.line, &taken, now, now.plus(EXPIRY_SWEEP));
-                let Some(entry) = claim.entry else { return };
-                for (claimed, slot) in reply.claimed.into_iter().zip(claim.slots) {
-                    let attempt = attempt::run(Arc::clone(&self.shared), Arc::clone(&entry), claimed, slot);
+                for (claimed, reserved) in reply.claimed.into_iter().zip(claim.slots) {
+                    let attempt = attempt::run(Arc::clone(&self.shared), claimed, reserved);
                     self.work.spawn(async move {
                         attempt.await;
                         Done::Attempt
@@ -178,7 +194,8 @@ impl Dispatcher {
 }
 
 /// The longest that one attempt can take.
-fn lease_duration(entry: &FunctionEntry) -> Duration {
-    let function = &entry.function.value;
-    function.timeout() + function.initialization_timeout() + LEASE_MARGIN
+fn lease_duration(run: &Run) -> Duration {
+    let longest =
+        run.specs().map(|spec| spec.function.timeout() + spec.function.initialization_timeout()).max();
+    longest.unwrap_or_default() + LEASE_MARGIN
 }

@@ -2,7 +2,7 @@
 
 use bide_engine::{Listing, NewLayerVersion};
 use bide_types::resource::Code;
-use bide_types::{ErrorCode, LayerName};
+use bide_types::{ErrorCode, LayerName, Qualifier};
 
 use crate::fixture::Fixture;
 
@@ -58,11 +58,13 @@ async fn a_service_with_functions_is_not_deleted_and_lists_go_by_pages() {
     let error = fixture.engine.delete_service(&fixture.account, "s", None).await.expect_err("not empty");
     assert_eq!(error.code(), ErrorCode::ServiceNotEmpty);
     let listing = Listing { limit: 1, ..Listing::default() };
-    let (page, next) = fixture.engine.functions(&fixture.account, "s", &listing).expect("exists");
-    assert_eq!((page[0].value.name.as_str(), next.as_deref()), ("f", Some("g")));
+    let (page, next) =
+        fixture.engine.functions(&fixture.account, "s", &Qualifier::latest(), &listing).expect("exists");
+    assert_eq!((page[0].name.as_str(), next.as_deref()), ("f", Some("g")));
     let listing = Listing { start: next, limit: 1, ..Listing::default() };
-    let (page, next) = fixture.engine.functions(&fixture.account, "s", &listing).expect("exists");
-    assert_eq!((page[0].value.name.as_str(), next), ("g", None));
+    let (page, next) =
+        fixture.engine.functions(&fixture.account, "s", &Qualifier::latest(), &listing).expect("exists");
+    assert_eq!((page[0].name.as_str(), next), ("g", None));
     for name in ["f", "g"] {
         fixture.engine.delete_function(&fixture.account, "s", name, None).await.expect("deleted");
     }

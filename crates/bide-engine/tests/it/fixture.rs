@@ -99,11 +99,12 @@ impl Fixture {
     ) -> Self {
         let events = Events::default();
         let seen_events = Arc::clone(&events);
-        let executor = FakeExecutor::new(slots, move |_, request| match &request.http {
+        let executor = FakeExecutor::new(slots, move |spec, request| match &request.http {
             Some(http) => crate::http::script(http, request),
             None => {
                 seen_events.lock().expect("free").push(request.payload.clone());
-                script(&request.payload, request.retry_count)
+                crate::versions::script(spec, request)
+                    .unwrap_or_else(|| script(&request.payload, request.retry_count))
             }
         });
         let engine = engine(seen, &executor, &clock, holder, options, &destinations).await.expect("started");
@@ -138,6 +139,7 @@ impl Fixture {
             role: String::new(),
             internet_access: true,
             opaque: BTreeMap::new(),
+            last_version: 0,
             created_at: self.clock.now(),
             modified_at: self.clock.now(),
         }
@@ -161,6 +163,12 @@ impl Fixture {
         self.engine.resolve(&self.account, "s", function, &Qualifier::latest()).expect("exists")
     }
 
+    /// `f` of a qualifier.
+    pub(crate) fn target_at(&self, qualifier: &str) -> bide_engine::Target {
+        let qualifier = Qualifier::new(qualifier).expect("valid");
+        self.engine.resolve(&self.account, "s", "f", &qualifier).expect("exists")
+    }
+
     /// Submits a task to `f`.
     pub(crate) async fn submit(&self, task: &str, payload: &str, delay: u64) -> Result<Accepted, Error> {
         self.submit_to("f", task, payload, delay).await
@@ -173,15 +181,13 @@ impl Fixture {
         payload: &str,
         delay: u64,
     ) -> Result<Accepted, Error> {
-        let call = AsyncCall {
-            request_id: RequestId::new(&format!("r-{task}")).expect("valid"),
-            task_id: Some(task_id(task)),
-            stateful: true,
-            delay: Duration::from_secs(delay),
-            payload: Bytes::copy_from_slice(payload.as_bytes()),
-            http: None,
-        };
-        self.engine.submit(&self.target(function), call).await
+        self.engine.submit(&self.target(function), call(task, payload, delay)).await
+    }
+
+    /// Submits a task to `f` of a qualifier.
+    pub(crate) async fn submit_at(&self, qualifier: &str, task: &str, payload: &str, delay: u64) {
+        let call = call(task, payload, delay);
+        self.engine.submit(&self.target_at(qualifier), call).await.expect("accepted");
     }
 
     pub(crate) async fn task(&self, task: &str) -> TaskView {
@@ -251,6 +257,17 @@ async fn engine(
         holder: LeaseHolder(holder),
     };
     Engine::start(dependencies, options).await
+}
+
+fn call(task: &str, payload: &str, delay: u64) -> AsyncCall {
+    AsyncCall {
+        request_id: RequestId::new(&format!("r-{task}")).expect("valid"),
+        task_id: Some(task_id(task)),
+        stateful: true,
+        delay: Duration::from_secs(delay),
+        payload: Bytes::copy_from_slice(payload.as_bytes()),
+        http: None,
+    }
 }
 
 pub(crate) fn task_id(text: &str) -> TaskId {

@@ -12,3 +12,4 @@ mod targets;
 mod timers;
 mod timers_week;
 mod troubled;
+mod versions;

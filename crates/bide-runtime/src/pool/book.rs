@@ -4,7 +4,7 @@
 //! that the shell then carries out. Generic over the instance, so that tests need none. Nothing survives a crash: the
 //! engine assigns the functions with a minimum again at the next start.
 //!
-//! A pool exists per function, qualifier and way its instances reach, and follows the newest revision that was seen: its
+//! A pool exists per function, version and way its instances reach, and follows the newest revision that was seen: its
 //! members of an older one finish what they run, and everybody who waits is served by the new ones. `serving` hands out
 //! slots, `starting` adds members, `growth` says within which caps, `minimum` how many are kept ready, `leaving` who has to
 //! go.
@@ -31,6 +31,7 @@ use members::{Member, Pool};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) function: FunctionId,
+    /// `LATEST` or a version.
     pub(crate) qualifier: Qualifier,
     /// A call that was resolved before its service changed must not get an instance that reaches further, or less far.
     pub(crate) internet_access: bool,

@@ -295,6 +295,7 @@ impl AgentChannel {
             payload: Bytes::new(),
             retry_count: 0,
             task_id: None,
+            alias: None,
             tracing: Tracing::default(),
             http: None,
             responder: None,

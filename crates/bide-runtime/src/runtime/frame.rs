@@ -162,6 +162,8 @@ pub(crate) fn ask(ask: Ask, tag: u32, request: &InvokeRequest, event_bytes: usiz
     list.push_str(&request.retry_count.to_string());
     list.push('\0');
     list.push_str(request.task_id.as_ref().map_or("", |id| id.as_str()));
+    list.push('\0');
+    list.push_str(request.alias.as_ref().map_or("", |alias| alias.as_str()));
     for text in [&request.tracing.span_context, &request.tracing.span_baggages] {
         list.push('\0');
         list.push_str(&without_nul(text.as_deref().unwrap_or("")));
@@ -179,7 +181,7 @@ pub(crate) fn ask(ask: Ask, tag: u32, request: &InvokeRequest, event_bytes: usiz
 }
 
 fn request_id_only(request: &InvokeRequest) -> String {
-    format!("{}\0{}\0\0\0", request.request_id, request.retry_count)
+    format!("{}\0{}\0\0\0\0", request.request_id, request.retry_count)
 }
 
 fn without_nul(text: &str) -> std::borrow::Cow<'_, str> {

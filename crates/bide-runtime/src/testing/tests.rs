@@ -39,6 +39,7 @@ fn request(id: &str) -> InvokeRequest {
         payload: Bytes::from_static(b"event"),
         retry_count: 0,
         task_id: None,
+        alias: None,
         tracing: Tracing::default(),
         http: None,
         responder: None,

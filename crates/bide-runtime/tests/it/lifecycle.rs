@@ -57,7 +57,7 @@ async fn an_instance_is_told_before_it_is_ended_whether_idle_or_running() {
     function.pre_stop = hook("stop", 20);
     let spec = spec(function);
     let pid: u32 = text(&world.call(&spec, event(place.path(), "")).await).parse().unwrap();
-    world.pools.retire(spec.function.id);
+    world.pools.retire_but(spec.function.id, &[]);
     until(|| !runs(pid)).await;
     assert_eq!(notes(place.path()), ["ran", "stop"]);
 
@@ -83,7 +83,7 @@ async fn hooks_that_fail_or_hang_keep_nothing_from_ending() {
         function.pre_stop = hook(name, timeout_seconds);
         let spec = spec(function);
         let pid: u32 = text(&world.call(&spec, event(place.path(), "")).await).parse().unwrap();
-        world.pools.retire(spec.function.id);
+        world.pools.retire_but(spec.function.id, &[]);
         if name == "hang" {
             until(|| notes(place.path()).len() == 2).await;
             clock.advance(Duration::from_secs(89));

@@ -155,7 +155,7 @@ async fn a_new_revision_replaces_the_instances_of_the_old_one() {
     let new: u32 = text(&world.call(&new_spec, "").await).parse().unwrap();
     until(|| !runs(old)).await;
     assert!(runs(new));
-    world.pools.retire(function.id);
+    world.pools.retire_but(function.id, &[]);
     until(|| !runs(new)).await;
     assert_ne!(text(&world.call(&new_spec, "").await), new.to_string());
 }
@@ -311,7 +311,7 @@ async fn a_minimum_is_ready_before_any_call_and_is_made_up_again() {
     world.pools.assign(&scaled(&function, 1));
     until(|| !old.iter().any(|pid| runs(*pid))).await;
     until(|| world.pools.process_ids().len() == 1).await;
-    world.pools.retire(function.id);
+    world.pools.retire_but(function.id, &[]);
     until(|| world.pools.stats() == ExecutorStats::default()).await;
 }
 

@@ -277,6 +277,7 @@ pub(crate) fn request(event: impl Into<Bytes>) -> InvokeRequest {
         payload: event.into(),
         retry_count: 0,
         task_id: None,
+        alias: None,
         tracing: Tracing::default(),
         http: None,
         responder: None,

@@ -13,7 +13,8 @@ async fn opened_after(change: impl FnOnce(&Tables)) -> Result<(), OpenError> {
 
 #[tokio::test]
 async fn a_format_of_the_future_is_refused_with_advice() {
-    let future = |tables: &Tables| put_numbers(tables, &[(meta::FORMAT_KEY, meta::FORMAT + 1)]).expect("a write");
+    let future =
+        |tables: &Tables| put_numbers(tables, &[(meta::FORMAT_KEY, meta::FORMAT + 1)]).expect("a write");
     let error = opened_after(future).await.expect_err("a greater format is not known");
     assert!(error.to_string().contains("run the version of bide that wrote it"), "{error}");
     let OpenError::TooNew { found, known, .. } = error else { panic!("{error:?}") };

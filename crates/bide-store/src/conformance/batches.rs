@@ -24,8 +24,12 @@ pub async fn operations_of_one_batch_see_those_before_them(subject: impl Subject
         transition(fail(claimed.epoch), "second".into()),
     ];
     let replies = driver.commit(Batch { now: at(5), transitions, ..Batch::default() }).await.transitions;
-    let applied =
-        |status| TransitionReply::Applied { line: Line::latest(FUNCTION), status, due: None, delivery: false };
+    let applied = |status| TransitionReply::Applied {
+        line: Line::latest(FUNCTION),
+        status,
+        due: None,
+        delivery: false,
+    };
     assert_eq!(replies[..2], [applied(Status::Running), applied(Status::Succeeded)]);
     assert!(matches!(replies[2], TransitionReply::Rejected(_)), "{:?}", replies[2]);
     let driver = driver.reopen().await;

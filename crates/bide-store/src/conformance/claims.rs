@@ -236,11 +236,20 @@ pub async fn waiting_names_each_line_with_its_first_due_time(subject: impl Subje
         waiting.sort_unstable();
         waiting
     };
-    assert_eq!(waiting(&driver).await, [(Line::latest(FUNCTION), at(2000)), (Line::latest(OTHER_FUNCTION), at(3000))]);
+    assert_eq!(
+        waiting(&driver).await,
+        [(Line::latest(FUNCTION), at(2000)), (Line::latest(OTHER_FUNCTION), at(3000))]
+    );
 
     let claimed = driver.claim_one(at(2000)).await.invocation;
-    assert_eq!(waiting(&driver).await, [(Line::latest(FUNCTION), at(5000)), (Line::latest(OTHER_FUNCTION), at(3000))]);
+    assert_eq!(
+        waiting(&driver).await,
+        [(Line::latest(FUNCTION), at(5000)), (Line::latest(OTHER_FUNCTION), at(3000))]
+    );
     driver.apply(at(2000), claimed.id, start(claimed.epoch), None).await;
     driver.apply(at(2100), claimed.id, super::driver::fail(claimed.epoch), None).await;
-    assert_eq!(waiting(&driver).await, [(Line::latest(FUNCTION), at(2600)), (Line::latest(OTHER_FUNCTION), at(3000))]);
+    assert_eq!(
+        waiting(&driver).await,
+        [(Line::latest(FUNCTION), at(2600)), (Line::latest(OTHER_FUNCTION), at(3000))]
+    );
 }

@@ -1,10 +1,10 @@
 //! `bide functions`: list, show and delete functions.
 
-use bide_client::{Client, escape};
+use bide_client::Client;
 use http::Method;
 use serde_json::Value;
 
-use super::{FunctionPath, block_on, functions_path};
+use super::{FunctionPath, all, block_on, functions_path};
 use crate::client::{API, Connection};
 use crate::output::{self, Format};
 
@@ -62,35 +62,13 @@ async fn list(client: &Client, service: Option<String>, format: Format) -> anyho
         output::json(&Value::from(functions));
         return Ok(());
     }
-    let cell = |function: &Value, key: &str| match &function[key] {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
     let columns =
         ["serviceName", "functionName", "runtime", "handler", "timeout", "memorySize", "lastModifiedTime"];
-    let rows: Vec<Vec<String>> = functions
-        .iter()
-        .map(|function| columns.iter().map(|column| cell(function, column)).collect())
-        .collect();
-    output::table(&["SERVICE", "FUNCTION", "RUNTIME", "HANDLER", "TIMEOUT", "MEMORY", "CHANGED"], &rows);
+    let headings = ["SERVICE", "FUNCTION", "RUNTIME", "HANDLER", "TIMEOUT", "MEMORY", "CHANGED"];
+    output::items(&headings, &columns, &functions);
     Ok(())
 }
 
 fn names(items: &[Value], key: &str) -> Vec<String> {
     items.iter().filter_map(|item| item[key].as_str()).map(str::to_owned).collect()
-}
-
-/// Every item of a list, page by page.
-async fn all(client: &Client, path: &str, key: &str) -> anyhow::Result<Vec<Value>> {
-    let mut items = Vec::new();
-    let mut next = String::new();
-    loop {
-        let token = if next.is_empty() { String::new() } else { format!("&nextToken={}", escape(&next)) };
-        let page = client.json(Method::GET, &format!("{path}?limit=100{token}"), None).await?;
-        items.extend(page[key].as_array().cloned().unwrap_or_default());
-        match page["nextToken"].as_str() {
-            Some(token) if !token.is_empty() => next = token.to_owned(),
-            _ => return Ok(items),
-        }
-    }
 }

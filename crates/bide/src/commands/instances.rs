@@ -23,18 +23,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         let instances = answer["instances"].as_array().cloned().unwrap_or_default();
         match args.output {
             Format::Json => output::json(&Value::from(instances)),
-            Format::Text => table(&instances),
+            Format::Text => {
+                let columns =
+                    ["serviceName", "functionName", "qualifier", "instanceId", "state", "memoryMaxMb"];
+                let headings = ["SERVICE", "FUNCTION", "QUALIFIER", "INSTANCE", "STATE", "MEMORY MB"];
+                output::items(&headings, &columns, &instances);
+            }
         }
         Ok(())
     })
-}
-
-fn table(instances: &[Value]) {
-    let columns = ["serviceName", "functionName", "qualifier", "instanceId", "state", "memoryMaxMb"];
-    let cell = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let rows: Vec<Vec<String>> = instances
-        .iter()
-        .map(|instance| columns.iter().map(|column| cell(&instance[column])).collect())
-        .collect();
-    output::table(&["SERVICE", "FUNCTION", "QUALIFIER", "INSTANCE", "STATE", "MEMORY MB"], &rows);
 }

@@ -1,7 +1,8 @@
 //! The commands, one file each.
 //!
-//! Owns what several of them need: naming a function on the command line, and a runtime to wait in.
+//! Owns what several of them need: naming a function on the command line, reading a list, and a runtime to wait in.
 
+pub(crate) mod aliases;
 pub(crate) mod demo;
 pub(crate) mod deploy;
 pub(crate) mod functions;
@@ -11,10 +12,13 @@ pub(crate) mod serve;
 pub(crate) mod tasks;
 pub(crate) mod timers;
 pub(crate) mod verify;
+pub(crate) mod versions;
 
 use std::str::FromStr;
 
-use bide_client::escape;
+use bide_client::{Client, escape};
+use http::Method;
+use serde_json::Value;
 
 use crate::client::API;
 
@@ -61,4 +65,19 @@ pub(crate) fn functions_path(service: &str) -> String {
 /// Runs a client command to its end.
 fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+}
+
+/// Every item of a list, page by page.
+async fn all(client: &Client, path: &str, key: &str) -> anyhow::Result<Vec<Value>> {
+    let mut items = Vec::new();
+    let mut next = String::new();
+    loop {
+        let token = if next.is_empty() { String::new() } else { format!("&nextToken={}", escape(&next)) };
+        let page = client.json(Method::GET, &format!("{path}?limit=100{token}"), None).await?;
+        items.extend(page[key].as_array().cloned().unwrap_or_default());
+        match page["nextToken"].as_str() {
+            Some(token) if !token.is_empty() => next = token.to_owned(),
+            _ => return Ok(items),
+        }
+    }
 }

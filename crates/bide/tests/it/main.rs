@@ -28,3 +28,4 @@ mod standbys;
 mod stops;
 mod supervisor;
 mod support;
+mod versions;

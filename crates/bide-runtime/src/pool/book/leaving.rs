@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bide_types::FunctionId;
+use bide_types::{FunctionId, Qualifier};
 
 use super::{Actions, Book, Key};
 use crate::executor::Scale;
@@ -31,10 +31,11 @@ impl<I: Clone, W> Book<I, W> {
         actions
     }
 
-    /// The function is gone: its present members finish what they run, and none is kept ready.
-    pub(crate) fn retire(&mut self, function: FunctionId) -> Actions<I, W> {
+    /// Other versions of the function are gone: their present members finish what they run, and none is kept ready.
+    pub(crate) fn retire_but(&mut self, function: FunctionId, versions: &[Qualifier]) -> Actions<I, W> {
         let mut actions = Actions::default();
-        self.end_pools(|key| key.function == function, &mut actions);
+        let is_gone = |key: &Key| key.function == function && !versions.contains(&key.qualifier);
+        self.end_pools(is_gone, &mut actions);
         actions
     }
 

@@ -173,11 +173,30 @@ fn a_retired_instance_ends_when_it_has_finished() {
     let key = Key::of(&spec);
     let busy = take_ready(&mut book, &spec, at(0)).unwrap();
     let starting = book.take(&spec, at(0)).0.unwrap().instance;
-    assert!(book.retire(key.function).stop.is_empty());
+    assert!(book.retire_but(key.function, &[]).stop.is_empty());
     assert_eq!(book.release(&key, busy, at(1), None, true).stop, [busy]);
     assert!(book.release(&key, starting, at(1), None, true).stop.is_empty());
     assert_eq!(book.started(&key, starting, at(2), None).stop, [starting]);
     assert_eq!(book.stats(), ExecutorStats::default());
+}
+
+#[test]
+fn a_version_has_a_pool_of_its_own_and_goes_alone() {
+    let mut book = book();
+    let latest = spec(1, 1);
+    let version = Qualifier::version(1);
+    let published = Arc::new(FunctionSpec { qualifier: version.clone(), ..latest.as_ref().clone() });
+    let ids = [&latest, &published].map(|spec| take_ready(&mut book, spec, at(0)).unwrap());
+    assert_ne!(ids[0], ids[1]);
+    for (spec, id) in [&latest, &published].into_iter().zip(ids) {
+        book.release(&Key::of(spec), id, at(1), None, true);
+        assert_eq!(take_ready(&mut book, spec, at(2)), Some(id), "each finds its own again");
+        book.release(&Key::of(spec), id, at(3), None, true);
+    }
+    let both = [Qualifier::latest(), version];
+    assert_eq!(book.retire_but(latest.function.id, &both).stop, [0_u64; 0]);
+    assert_eq!(book.retire_but(latest.function.id, &both[..1]).stop, [ids[1]]);
+    assert_eq!(take_ready(&mut book, &latest, at(4)), Some(ids[0]));
 }
 
 #[test]

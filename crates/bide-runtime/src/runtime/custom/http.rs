@@ -250,6 +250,9 @@ impl Channel for HttpChannel {
 /// What is said of a call, whichever way it came.
 fn put_call(headers: &mut HeaderMap, call: &InvokeRequest) {
     put(headers, "x-fc-retry-count", &call.retry_count.to_string());
+    if let Some(alias) = &call.alias {
+        put(headers, "x-fc-qualifier", alias.as_str());
+    }
     if let Some(task) = &call.task_id {
         put(headers, "x-fc-async-task-id", task.as_str());
     }

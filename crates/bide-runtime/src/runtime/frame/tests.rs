@@ -1,4 +1,4 @@
-use bide_types::RequestId;
+use bide_types::{Qualifier, RequestId};
 
 use super::*;
 use crate::executor::Tracing;
@@ -17,12 +17,13 @@ fn a_request_carries_its_list_and_the_length_of_its_event() {
         payload: Bytes::from_static(b"event"),
         retry_count: 2,
         task_id: None,
+        alias: Some(Qualifier::new("prod").unwrap()),
         tracing: Tracing { span_context: Some("a\0b".to_owned()), span_baggages: None },
         http: None,
         responder: None,
     };
     let frame = ask(Ask::Invoke, 7, &request, 5);
-    let list = b"r-1\x002\0\0ab\0";
+    let list = b"r-1\x002\0\0prod\0ab\0";
     assert_eq!(frame[..4], u32::try_from(6 + list.len() + 5).unwrap().to_le_bytes());
     assert_eq!(frame[4], 3);
     assert_eq!(frame[5..9], 7_u32.to_le_bytes());

@@ -24,6 +24,7 @@ fn event_of(path: &str, query: Option<&str>, body: &'static [u8]) -> Value {
         payload: Bytes::from_static(body),
         retry_count: 0,
         task_id: None,
+        alias: None,
         tracing: Tracing::default(),
         http: None,
         responder: None,

@@ -390,7 +390,7 @@ function tracing(spanContext, spanBaggages) {
 }
 
 function contextOf(meta) {
-  const [id, retryCount, taskId, spanContext, spanBaggages] = meta;
+  const [id, retryCount, taskId, alias, spanContext, spanBaggages] = meta;
   return {
     requestId: id,
     credentials: { accessKeyId: '', accessKeySecret: '', securityToken: '' },
@@ -400,7 +400,8 @@ function contextOf(meta) {
       initializationTimeout: Number(config.initialization_timeout_seconds),
     },
     service: {
-      name: config.service, logProject: '', logStore: '', qualifier: config.qualifier, versionId: config.version_id,
+      name: config.service, logProject: '', logStore: '', qualifier: alias || config.qualifier,
+      versionId: config.version_id,
     },
     region: config.region,
     accountId: config.account_id,

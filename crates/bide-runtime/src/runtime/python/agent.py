@@ -62,6 +62,15 @@ class Service:
         self.qualifier = config["qualifier"]
         self.version_id = config["version_id"]
 
+    def addressed_as(self, alias):
+        """As a call sees it that was addressed to an alias."""
+        if not alias:
+            return self
+        service = Service.__new__(Service)
+        service.__dict__.update(self.__dict__)
+        service.qualifier = alias
+        return service
+
 
 class Tracing:
     def __init__(self, span_context, span_baggages):
@@ -84,12 +93,12 @@ class Tracing:
 class Context:
     """What a handler gets beside the event."""
 
-    def __init__(self, config, request_id, retry_count, task_id, span_context, span_baggages):
+    def __init__(self, config, request_id, retry_count, task_id, alias, span_context, span_baggages):
         self.request_id = request_id
         self.requestId = request_id
         self.credentials = Credentials()
         self.function = config.function
-        self.service = config.service
+        self.service = config.service.addressed_as(alias)
         self.region = config.region
         self.account_id = config.account_id
         self.retry_count = retry_count
@@ -590,13 +599,14 @@ class Agent:
         tag = body[:4]
         size = int.from_bytes(body[4:6], "little")
         meta = body[6:6 + size].decode().split("\0")
-        request_id, retry_count, task_id, span_context, span_baggages = meta
+        request_id, retry_count, task_id, alias, span_context, span_baggages = meta
         is_hook = kind in (PRE_STOP, PRE_FREEZE)
         if self.overlapping or is_hook:
             _of_thread.request = request_id
         else:
             _current_request = request_id
-        context = Context(self.config, request_id, int(retry_count), task_id, span_context, span_baggages)
+        context = Context(
+            self.config, request_id, int(retry_count), task_id, alias, span_context, span_baggages)
         call = self.call_of(kind, tag, body[6 + size:], context, wait_for_credit)
         if self.overlapping or is_hook:
             run(call, tag)

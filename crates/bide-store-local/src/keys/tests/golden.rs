@@ -16,8 +16,8 @@ use bytes::Bytes;
 use super::samples;
 use crate::index::entries;
 use crate::keys::{
-    Space, controls, deliveries, invocations, leases, ledgers, meta, outbox, payloads, queue, results, settled,
-    task_status,
+    Space, controls, deliveries, invocations, leases, ledgers, meta, outbox, payloads, queue, results,
+    settled, task_status,
 };
 
 type Entry = (Vec<u8>, Vec<u8>);

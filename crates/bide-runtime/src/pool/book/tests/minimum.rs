@@ -182,7 +182,7 @@ fn without_a_target_or_a_function_nothing_is_kept() {
     start_all(&mut book, actions, at(0));
     book.assign(&scaled(1, 1, 1, None), at(1));
     assert_eq!(book.reclaim(at(100), at(50)).stop.len(), 1, "the surplus goes as any idle one does");
-    assert_eq!(book.retire(spec.function.id).stop.len(), 1);
+    assert_eq!(book.retire_but(spec.function.id, &[]).stop.len(), 1);
     assert!(book.is_empty() && book.settle(at(101)).start.is_empty());
 }
 
