@@ -55,7 +55,7 @@ impl Connector {
         Ok(Self { authority: authority.to_string(), host, port, allow_private, tls })
     }
 
-    pub(super) fn host(&self) -> &str {
+    pub(super) fn authority(&self) -> &str {
         &self.authority
     }
 

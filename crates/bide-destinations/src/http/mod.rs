@@ -98,7 +98,7 @@ impl Http {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(target)
-            .header(header::HOST, self.connector.host())
+            .header(header::HOST, self.connector.authority())
             .header(header::USER_AGENT, USER_AGENT)
             .header(header::CONTENT_TYPE, self.format.content_type())
             .body(Full::new(body.clone()))
