@@ -9,6 +9,7 @@ func main() {
 	createAll(client)
 	documentedExample(client)
 	invokeAll(client)
+	runTimers(client)
 	configure(client)
 	runTasks(client)
 	listTasks(client)

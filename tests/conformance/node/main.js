@@ -10,6 +10,7 @@ const listing = require('./listing');
 const refusals = require('./refusals');
 const scaling = require('./scaling');
 const tasks = require('./tasks');
+const timers = require('./timers');
 const versions = require('./versions');
 const web = require('./web');
 const { newClient } = require('./setting');
@@ -20,6 +21,7 @@ async function main() {
   await refusals.catalog(client);
   await invoke.run(client);
   await tasks.forOneCall(client);
+  await timers.run(client);
   await config.putAndRead(client);
   await tasks.run(client);
   await listing.run(client);

@@ -14,6 +14,7 @@ import refusals
 import scaling
 import setting
 import tasks
+import timers
 import versions
 import web
 
@@ -25,6 +26,7 @@ def main():
     catalog.create(client)
     refusals.catalog(client)
     invoke.run(client)
+    timers.run(client)
     config.put_and_read(client)
     tasks.run(client)
     listing.run(client)

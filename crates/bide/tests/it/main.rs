@@ -28,4 +28,5 @@ mod standbys;
 mod stops;
 mod supervisor;
 mod support;
+mod timers;
 mod versions;
