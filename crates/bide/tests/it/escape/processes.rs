@@ -210,10 +210,9 @@ async fn what_is_in_force_is_told_and_the_supervisor_keeps_little() {
         let own = capabilities(std::process::id().into());
         let all = OF_SUPERVISOR.iter().fold(0, |all, number| all | 1_u64 << number);
         let kept = own.map(|set| set & all);
-        // The outer one, which only waits for the end, has given up nothing: it removes the control groups.
+        // Others are the outer one, which only waits for the end, and instances that are being made, in namespaces of theirs.
         let sets: Vec<_> = supervisors.iter().map(|pid| capabilities(*pid)).collect();
         assert!(sets.contains(&kept), "{sets:x?} of {own:x?}");
-        assert!(sets.iter().filter(|set| **set != kept && **set != [0, 0]).count() <= 1, "{sets:x?}");
     }
     prison.close().await;
 }
