@@ -71,6 +71,8 @@ pub(crate) struct BatcherTask {
     clock: Arc<dyn Clock>,
     signals: Arc<Signals>,
     running: Arc<Running>,
+    /// Whether new work was refused for lack of space when it was last looked at; that is logged once.
+    is_short_of_space: bool,
 }
 
 impl Batcher {
@@ -81,7 +83,10 @@ impl Batcher {
         running: Arc<Running>,
     ) -> (Self, BatcherTask) {
         let (sender, requests) = mpsc::channel(BATCHER_QUEUE_MAX);
-        (Self { requests: sender }, BatcherTask { requests, store, clock, signals, running })
+        (
+            Self { requests: sender },
+            BatcherTask { requests, store, clock, signals, running, is_short_of_space: false },
+        )
     }
 
     /// Submits an event; `room` is given back once it is stored or refused.
@@ -150,8 +155,33 @@ impl BatcherTask {
             if self.requests.recv_many(&mut requests, BATCH_OPERATIONS_MAX).await == 0 {
                 return;
             }
-            self.commit(requests).await;
+            let requests = self.turn_away(requests);
+            if !requests.is_empty() {
+                self.commit(requests).await;
+            }
         }
+    }
+
+    /// Refuses the new events among `requests` if the store has no space for them; returns what is left.
+    fn turn_away(&mut self, requests: Vec<Request>) -> Vec<Request> {
+        let is_new = |request: &Request| matches!(request, Request::Submit(..));
+        if !requests.iter().any(is_new) {
+            return requests;
+        }
+        let space = self.store.check_space();
+        let was_short = std::mem::replace(&mut self.is_short_of_space, space.is_err());
+        let Err(error) = space else {
+            if was_short {
+                tracing::info!("the disk has room again: new invocations are accepted");
+            }
+            return requests;
+        };
+        if !was_short {
+            tracing::error!(%error, "new invocations are refused");
+        }
+        let (new, rest) = requests.into_iter().partition::<Vec<_>, _>(is_new);
+        new.into_iter().for_each(|request| request.refuse(&error));
+        rest
     }
 
     /// Stores what is asked for in one batch, and answers.

@@ -123,9 +123,10 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Closed => Self::ShuttingDown,
-            StoreError::Faulted { .. } | StoreError::Read { .. } | StoreError::Damaged { .. } => {
-                Self::Store(error)
-            }
+            StoreError::Faulted { .. }
+            | StoreError::Read { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::NoSpace { .. } => Self::Store(error),
         }
     }
 }

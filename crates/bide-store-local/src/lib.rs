@@ -18,6 +18,7 @@ mod packages;
 mod published;
 mod reads;
 mod recover;
+mod reserve;
 mod state;
 mod store;
 mod tables;
@@ -29,6 +30,6 @@ mod writer;
 
 pub use directory::OpenError;
 pub use head::HeadLimits;
-pub use store::{LocalStore, Options};
+pub use store::{LocalStore, Options, RESERVE_BYTES_DEFAULT};
 pub use verify::{Problem, Progress, Report, verify};
 pub use writer::{FaultHook, Step};

@@ -23,16 +23,28 @@ use crate::packages::Packages;
 use crate::published::Published;
 use crate::reads;
 use crate::recover::recover;
+use crate::reserve::Reserve;
 use crate::tables::Tables;
 use crate::writer::{FaultHook, Request, WAITING_BATCHES_MAX, Writer};
 
 /// How a store is opened. The default is right for a server.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Options {
     /// Bounds of the queues' fronts in memory.
     pub head_limits: HeadLimits,
+    /// Bytes of the disk that new events and packages may not take; 0: none.
+    pub reserve_bytes: u64,
     /// For tests: makes the disk fail.
     pub faults: Option<FaultHook>,
+}
+
+/// Room for some hundred thousand settlements, and for the rewriting of tables.
+pub const RESERVE_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { head_limits: HeadLimits::default(), reserve_bytes: RESERVE_BYTES_DEFAULT, faults: None }
+    }
 }
 
 /// A store in a directory of this machine. Clones share it.
@@ -43,6 +55,7 @@ pub struct LocalStore {
 
 struct Shared {
     holder: LeaseHolder,
+    reserve: Reserve,
     published: Arc<Published>,
     packages: Packages,
     /// `None` once the store is closing.
@@ -64,6 +77,8 @@ impl LocalStore {
         let packages = Packages::open(packages_path.clone())
             .map_err(|source| OpenError::Io { path: packages_path, source })?;
         let holder = LeaseHolder(directory.next_holder()?);
+        let reserve = Reserve::new(path, options.reserve_bytes)
+            .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
         let (state, view) = recover(&directory.tables, options.head_limits)?;
         let published = Arc::new(Published::default());
         *published.view() = view;
@@ -75,6 +90,7 @@ impl LocalStore {
             .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
         let shared = Shared {
             holder,
+            reserve,
             published,
             packages,
             requests: Mutex::new(Some(requests)),
@@ -171,6 +187,10 @@ impl Store for LocalStore {
         Box::pin(self.shared.commit(batch))
     }
 
+    fn check_space(&self) -> Result<(), StoreError> {
+        self.shared.reserve.check()
+    }
+
     fn health(&self) -> Health {
         self.shared.health()
     }
@@ -244,6 +264,7 @@ impl Store for LocalStore {
     fn put_package(&self, digest: String, zip: Bytes) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.scan(move |shared, _| {
             shared.published.check()?;
+            shared.reserve.check()?;
             shared.packages.put(&digest, &zip)
         }))
     }

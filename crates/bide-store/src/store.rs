@@ -28,6 +28,11 @@ pub enum StoreError {
         "the store is damaged at {place}: {reason}; run `bide verify` on the data directory, and restore from a copy"
     )]
     Damaged { place: String, reason: String },
+    /// Too little space is left for anything new; what is there can still be changed and settled.
+    #[error(
+        "only {available} bytes are left on the disk, and {reserve} are kept back for what was accepted: make room"
+    )]
+    NoSpace { available: u64, reserve: u64 },
     #[error("the store is closed")]
     Closed,
 }
@@ -81,6 +86,15 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Read`] and [`StoreError::Damaged`] nothing of it is stored either, now or later, and a batch that
     /// does not need what cannot be read may go through.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<BatchReply, StoreError>>;
+
+    /// Whether there is space for new events and packages, beyond what is kept back for the work that was accepted: a
+    /// store that runs full has failed, and can settle nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSpace`]. Where the space cannot be told there is enough, until a write fails.
+    fn check_space(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     fn health(&self) -> Health;
 

@@ -46,7 +46,7 @@ impl Node {
             .with_context(|| format!("cannot listen on {}", settings.listen))?;
         let address = listener.local_addr()?;
         let data_dir = settings.data_dir.clone();
-        let store = open_store(&data_dir)?;
+        let store = open_store(&data_dir, settings.disk_reserve_bytes)?;
         let credentials = credentials(&settings)?;
         let credential = credentials.first().context("no credentials")?.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -118,8 +118,9 @@ impl Node {
     }
 }
 
-fn open_store(data_dir: &Path) -> anyhow::Result<Arc<LocalStore>> {
-    let store = LocalStore::open(data_dir, bide_store_local::Options::default())
+fn open_store(data_dir: &Path, reserve_bytes: u64) -> anyhow::Result<Arc<LocalStore>> {
+    let options = bide_store_local::Options { reserve_bytes, ..bide_store_local::Options::default() };
+    let store = LocalStore::open(data_dir, options)
         .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?;
     Ok(Arc::new(store))
 }

@@ -20,6 +20,23 @@ async fn nothing_is_acknowledged_once_the_store_has_failed() {
 }
 
 #[tokio::test]
+async fn a_nearly_full_disk_takes_nothing_new_and_settles_what_is_there() {
+    let (fixture, troubled) = Fixture::with(1, Options::default()).await;
+    fixture.submit("old", "hold", 0).await.expect("accepted");
+    fixture.until_status("old", Status::Running, Duration::ZERO).await;
+    troubled.is_nearly_full.store(true, Ordering::Relaxed);
+    let error = fixture.submit("new", "x", 0).await.expect_err("refused");
+    assert_eq!(error.code(), ErrorCode::ServiceUnavailable);
+    assert!(fixture.engine.ready().is_ok(), "nothing has failed");
+    let held = fixture.executor.held().remove(0);
+    fixture.executor.release(&held, AttemptResult::Returned(Bytes::from_static(b"done")));
+    fixture.until_status("old", Status::Succeeded, Duration::ZERO).await;
+    troubled.is_nearly_full.store(false, Ordering::Relaxed);
+    fixture.submit("new", "x", 0).await.expect("accepted");
+    fixture.until_status("new", Status::Succeeded, Duration::ZERO).await;
+}
+
+#[tokio::test]
 async fn an_attempt_that_a_crash_interrupts_is_made_again_outside_the_counted_retries() {
     let fixture = Fixture::new(1).await;
     fixture.submit("t", "hold", 0).await.expect("accepted");

@@ -28,6 +28,8 @@ pub(crate) struct Troubled {
     pub(crate) refused_changes: Arc<AtomicUsize>,
     /// There are leases without a record, as many as anybody asks for.
     pub(crate) phantom_leases: Arc<AtomicBool>,
+    /// The disk has too little space for anything new.
+    pub(crate) is_nearly_full: Arc<AtomicBool>,
 }
 
 impl Troubled {
@@ -40,6 +42,7 @@ impl Troubled {
             commits: Arc::default(),
             refused_changes: Arc::default(),
             phantom_leases: Arc::default(),
+            is_nearly_full: Arc::default(),
         }
     }
 }
@@ -66,6 +69,13 @@ impl Store for Troubled {
             }
             self.store.commit(batch).await
         })
+    }
+
+    fn check_space(&self) -> Result<(), StoreError> {
+        if self.is_nearly_full.load(Ordering::Relaxed) {
+            return Err(StoreError::NoSpace { available: 1, reserve: 2 });
+        }
+        Ok(())
     }
 
     fn health(&self) -> Health {

@@ -20,7 +20,7 @@ impl OnDisk {
     }
 
     fn open(directory: TempDir, trap: Trap) -> Self {
-        let options = Options { head_limits: TINY, faults: Some(trap.hook()) };
+        let options = Options { head_limits: TINY, faults: Some(trap.hook()), ..Options::default() };
         let store = LocalStore::open(directory.path(), options).expect("the store opens");
         Self { store: Some(store), trap, directory }
     }

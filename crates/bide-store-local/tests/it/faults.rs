@@ -60,7 +60,7 @@ async fn fail_at(step: Step, failing: u64) {
     let directory = directory();
     let trap = Trap::at(step);
     trap.set(failing);
-    let options = Options { head_limits: TINY, faults: Some(trap.hook()) };
+    let options = Options { head_limits: TINY, faults: Some(trap.hook()), ..Options::default() };
     let store = LocalStore::open(directory.path(), options).expect("the store opens");
     let mut told = Told::default();
     let ended = story(&store, &mut told).await;

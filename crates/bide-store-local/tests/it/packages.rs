@@ -3,6 +3,7 @@
 use std::fs;
 
 use bide_store::{Store, StoreError};
+use bide_store_local::{LocalStore, Options};
 use bytes::Bytes;
 
 use crate::support::{directory, open};
@@ -23,6 +24,20 @@ async fn a_package_that_was_changed_is_damage_and_is_mended_by_keeping_it_again(
     assert!(place.contains(DIGEST), "{place}");
     store.put_package(DIGEST.to_owned(), PACKAGE).await.expect("a package is kept");
     assert_eq!(store.package(DIGEST.to_owned()).await.expect("a read"), Some(PACKAGE));
+}
+
+#[tokio::test]
+async fn nothing_new_fits_into_the_reserve() {
+    let directory = directory();
+    let options = Options { reserve_bytes: u64::MAX, ..Options::default() };
+    let store = LocalStore::open(directory.path(), options).expect("it opens");
+    let refused = store.put_package(DIGEST.to_owned(), PACKAGE).await;
+    assert!(matches!(refused, Err(StoreError::NoSpace { reserve: u64::MAX, .. })), "{refused:?}");
+    assert!(matches!(store.check_space(), Err(StoreError::NoSpace { .. })));
+    assert_eq!(store.package(DIGEST.to_owned()).await.expect("a read"), None);
+    store.close().await.expect("it closes");
+    let store = LocalStore::open(directory.path(), Options { reserve_bytes: 0, ..Options::default() });
+    assert_eq!(store.expect("it opens").check_space().map_err(|error| error.to_string()), Ok(()));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bide_api::Domains;
 use bide_api::auth::Credential;
+use bide_store_local::RESERVE_BYTES_DEFAULT;
 use bide_types::DomainName;
 use clap::Args;
 
@@ -64,6 +65,9 @@ pub(crate) struct Flags {
     /// Seconds for which settled tasks are kept [default: 604800]
     #[arg(long, env = "BIDE_TASK_RETENTION_SECONDS")]
     pub(crate) task_retention_seconds: Option<u64>,
+    /// MiB of the disk that new invocations and code may not take; 0: none [default: 256]
+    #[arg(long, env = "BIDE_DISK_RESERVE_MB")]
+    pub(crate) disk_reserve_mb: Option<u64>,
     /// What becomes of ticks of time triggers that were due while no server ran [default: skip]
     #[arg(long, env = "BIDE_MISSED_TICKS")]
     pub(crate) missed_ticks: Option<MissedTicksRule>,
@@ -107,6 +111,7 @@ pub(crate) struct Settings {
     pub(crate) log_filter: String,
     pub(crate) drain_timeout: Duration,
     pub(crate) task_retention: Option<Duration>,
+    pub(crate) disk_reserve_bytes: u64,
     pub(crate) missed_ticks: MissedTicksRule,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) start_timeout: Option<Duration>,
@@ -164,6 +169,10 @@ impl Settings {
             drain_timeout: seconds(flags.drain_timeout_seconds.or(file.drain_timeout_seconds))
                 .unwrap_or(bide_engine::Options::default().drain_timeout),
             task_retention: seconds(flags.task_retention_seconds.or(file.task_retention_seconds)),
+            disk_reserve_bytes: flags
+                .disk_reserve_mb
+                .or(file.disk_reserve_mb)
+                .map_or(RESERVE_BYTES_DEFAULT, |mib| mib.saturating_mul(1024 * 1024)),
             missed_ticks: flags.missed_ticks.or(file.missed_ticks).unwrap_or_default(),
             idle_timeout: seconds(flags.idle_timeout_seconds.or(file.idle_timeout_seconds)),
             start_timeout: seconds(flags.start_timeout_seconds.or(file.start_timeout_seconds)),
