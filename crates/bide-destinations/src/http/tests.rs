@@ -9,10 +9,13 @@ use crate::message::tests::message;
 
 const OK: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
+/// What a test sends at most before it looks.
+const REQUESTS_MAX: usize = 64;
+
 /// An endpoint that gives these answers, one per request, and shows the requests.
 struct Endpoint {
     address: SocketAddr,
-    requests: tokio::sync::mpsc::UnboundedReceiver<String>,
+    requests: tokio::sync::mpsc::Receiver<String>,
 }
 
 impl Endpoint {
@@ -20,13 +23,13 @@ impl Endpoint {
     async fn start(answers: Vec<String>, close: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (seen, requests) = tokio::sync::mpsc::unbounded_channel();
+        let (seen, requests) = tokio::sync::mpsc::channel(REQUESTS_MAX);
         tokio::spawn(async move {
             let mut answers = answers.into_iter();
             while let Ok((mut stream, _)) = listener.accept().await {
-                let _ = seen.send("connected".to_owned());
+                let _ = seen.send("connected".to_owned()).await;
                 while let Some(request) = read_request(&mut stream).await {
-                    let _ = seen.send(request);
+                    let _ = seen.send(request).await;
                     let Some(answer) = answers.next() else { return };
                     let _ = stream.write_all(answer.as_bytes()).await;
                     if close {
