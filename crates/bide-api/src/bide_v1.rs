@@ -1,6 +1,9 @@
 //! bide's own additions to the API, under their own prefix.
 //!
-//! Owns the download of code packages by link, and the counts, instances and time triggers of a node. Never changes what an FC client sees.
+//! Owns the download of code packages by link, the counts, instances and time triggers of a node, and dead letters.
+//! Never changes what an FC client sees.
+
+pub(crate) mod dead_letters;
 
 use std::collections::BTreeMap;
 

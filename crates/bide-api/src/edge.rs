@@ -14,6 +14,7 @@ use axum::http::{HeaderValue, Method, Request, Response, header};
 use bide_types::{AccountId, RequestId};
 
 use crate::auth::{self, Credential};
+use crate::bide_v1::dead_letters;
 use crate::caught::caught;
 use crate::error::ApiError;
 use crate::invocation::{REQUEST_ID, trace_id};
@@ -122,7 +123,14 @@ async fn dispatch(arrival: Arrival<'_>) -> Result<Response<Body>, ApiError> {
             Ok(bide_v1::timers(state, caller.account()))
         }
         (&Method::GET, path) if path.starts_with(bide_v1::CODE_PREFIX) => bide_v1::code(state, path).await,
-        _ => Err(path_not_supported(head)),
+        (method, path) => {
+            let Some(rest) = path.strip_prefix(dead_letters::PREFIX) else {
+                return Err(path_not_supported(head));
+            };
+            let caller = auth::authenticate(&state.credentials, head, state.clock.now())?;
+            let routed = dead_letters::route(state, method, rest, head.uri.query(), caller.account()).await?;
+            routed.ok_or_else(|| path_not_supported(head))
+        }
     }
 }
 

@@ -156,8 +156,17 @@ pub enum DestinationStatus {
     None,
     Pending,
     Delivered,
-    /// Given up after the bounded retries.
+    /// Given up, and the record is no longer kept.
     Failed,
+    /// Given up after the bounded retries; the record is in the list of dead letters.
+    DeadLettered,
+}
+
+impl DestinationStatus {
+    /// Whether a record is kept that is made of the invocation.
+    pub const fn has_record(self) -> bool {
+        matches!(self, Self::Pending | Self::DeadLettered)
+    }
 }
 
 impl Status {
@@ -282,11 +291,9 @@ impl Invocation {
         now.since(self.accepted_at) > age_max
     }
 
-    /// Whether the record can go: it is settled, nobody may ask for it, and no delivery needs it.
+    /// Whether the record can go: it is settled, nobody may ask for it, and no destination record needs it.
     pub fn is_forgettable(&self) -> bool {
-        self.mode == Mode::Plain
-            && self.settlement().is_some()
-            && self.destination != DestinationStatus::Pending
+        self.mode == Mode::Plain && self.settlement().is_some() && !self.destination.has_record()
     }
 
     /// Adds the present status to a task's timeline.

@@ -11,8 +11,9 @@ use std::vec::IntoIter;
 
 use bide_env::Clock;
 use bide_store::{
-    Batch, BatchReply, Claim, ClaimListener, ClaimReply, Claimed, ControlChange, ControlConflict, Purge,
-    SettleDelivery, Stop, StopReply, Store, StoreError, Submission, SubmitReply, Transition, TransitionReply,
+    Batch, BatchReply, Claim, ClaimListener, ClaimReply, Claimed, ControlChange, ControlConflict,
+    DeadLetterChange, Purge, SettleDelivery, Stop, StopReply, Store, StoreError, Submission, SubmitReply,
+    Transition, TransitionReply,
 };
 use bide_types::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -32,6 +33,7 @@ enum Request {
     Control(ControlChange, Answer<Result<u64, ControlConflict>>),
     /// Settles a delivery, and submits what it leads to in the same batch.
     Deliver(SettleDelivery, Option<Submission>, Answer<()>),
+    DeadLetter(DeadLetterChange, Answer<usize>),
     Purge(Purge, Answer<usize>),
 }
 
@@ -134,6 +136,11 @@ impl Batcher {
         submission: Option<Submission>,
     ) -> Result<(), StoreError> {
         self.ask(|answer| Request::Deliver(settle, submission, answer)).await
+    }
+
+    /// Changes dead letters; returns how many.
+    pub(crate) async fn dead_letter(&self, change: DeadLetterChange) -> Result<usize, StoreError> {
+        self.ask(|answer| Request::DeadLetter(change, answer)).await
     }
 
     pub(crate) async fn purge(&self, purge: Purge) -> Result<usize, StoreError> {
@@ -240,6 +247,9 @@ impl BatcherTask {
                     .for_each(|submission| self.signals.work(submission.enqueue.line(), now));
             }
         }
+        if reply.dead_letters.iter().any(|changed| *changed > 0) {
+            self.signals.outbox.notify_one();
+        }
         let submitted = requests.iter().filter_map(Request::submission);
         for (submission, reply) in submitted.zip(&reply.submissions) {
             if let SubmitReply::Accepted { due, .. } = reply {
@@ -289,6 +299,7 @@ fn gather(requests: &[Request], now: Timestamp) -> Batch {
                 batch.deliveries.push(settle.clone());
                 batch.submissions.extend(submission.clone());
             }
+            Request::DeadLetter(change, _) => batch.dead_letters.push(*change),
             Request::Purge(purge, _) => batch.purges.push(*purge),
         }
     }
@@ -301,17 +312,19 @@ struct Replies {
     submissions: IntoIter<SubmitReply>,
     transitions: IntoIter<TransitionReply>,
     stops: IntoIter<StopReply>,
+    dead_letters: IntoIter<usize>,
     purges: IntoIter<usize>,
 }
 
 impl Replies {
     fn new(reply: BatchReply) -> Self {
-        let BatchReply { controls, submissions, transitions, stops, claims: _, purges } = reply;
+        let BatchReply { controls, submissions, transitions, stops, dead_letters, claims: _, purges } = reply;
         Self {
             controls: controls.into_iter(),
             submissions: submissions.into_iter(),
             transitions: transitions.into_iter(),
             stops: stops.into_iter(),
+            dead_letters: dead_letters.into_iter(),
             purges: purges.into_iter(),
         }
     }
@@ -323,9 +336,12 @@ impl Request {
         match self {
             Self::Submit(submission, ..) => Some(submission),
             Self::Deliver(_, submission, _) => submission.as_ref(),
-            Self::Transition(..) | Self::Stop(..) | Self::Claim(..) | Self::Control(..) | Self::Purge(..) => {
-                None
-            }
+            Self::Transition(..)
+            | Self::Stop(..)
+            | Self::Claim(..)
+            | Self::Control(..)
+            | Self::DeadLetter(..)
+            | Self::Purge(..) => None,
         }
     }
 
@@ -337,6 +353,7 @@ impl Request {
             | Self::Stop(..)
             | Self::Claim(..)
             | Self::Deliver(..)
+            | Self::DeadLetter(..)
             | Self::Purge(..) => None,
         }
     }
@@ -349,6 +366,7 @@ impl Request {
             | Self::Transition(..)
             | Self::Stop(..)
             | Self::Control(..)
+            | Self::DeadLetter(..)
             | Self::Purge(..) => None,
         }
     }
@@ -375,6 +393,7 @@ impl Request {
                 }
                 send(answer, Some(()));
             }
+            Self::DeadLetter(_, answer) => send(answer, replies.dead_letters.next()),
             Self::Purge(_, answer) => send(answer, replies.purges.next()),
         }
     }
@@ -395,6 +414,7 @@ impl Request {
             }
             Self::Control(_, answer) => refuse(answer, error),
             Self::Deliver(_, _, answer) => refuse(answer, error),
+            Self::DeadLetter(_, answer) => refuse(answer, error),
             Self::Purge(_, answer) => refuse(answer, error),
         }
     }

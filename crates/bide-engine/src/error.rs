@@ -3,7 +3,7 @@
 //! Owns the mapping to [`ErrorCode`]. Texts are for callers: no path, no secret, no internal detail.
 
 use bide_store::StoreError;
-use bide_types::{DomainName, ErrorCode, FunctionName, Qualifier, ServiceName, TaskId};
+use bide_types::{DomainName, ErrorCode, FunctionName, InvocationId, Qualifier, ServiceName, TaskId};
 
 /// A refused or failed call. Unless stated otherwise nothing was stored.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -60,6 +60,8 @@ pub enum Error {
     LayerVersionNotFound { layer: String, version: u32 },
     #[error("stateful async invocation '{0}' does not exist")]
     TaskNotFound(TaskId),
+    #[error("dead letter '{0}' does not exist")]
+    DeadLetterNotFound(InvocationId),
     #[error("stateful async invocation '{0}' already exists")]
     TaskExists(TaskId),
     #[error("{0}")]
@@ -108,6 +110,7 @@ impl Error {
             Self::LayerNotFound(_) => ErrorCode::LayerNotFound,
             Self::LayerVersionNotFound { .. } => ErrorCode::LayerVersionNotFound,
             Self::TaskNotFound(_) => ErrorCode::StatefulAsyncInvocationNotFound,
+            Self::DeadLetterNotFound(_) => ErrorCode::DeadLetterNotFound,
             Self::TaskExists(_) => ErrorCode::StatefulAsyncInvocationAlreadyExists,
             Self::InvalidArgument(_) => ErrorCode::InvalidArgument,
             Self::LimitExceeded(_) => ErrorCode::LimitExceededError,

@@ -13,6 +13,7 @@ pub mod arn;
 mod background;
 mod batcher;
 mod catalog;
+mod dead_letters;
 mod deliver;
 mod destinations;
 mod dispatch;
@@ -42,10 +43,11 @@ pub use bide_runtime::{
     AttemptOutcome, AttemptResult, Cancel, Executor, FunctionErrorCause, FunctionErrorKind, HttpRequest,
     InstanceInfo, InstanceState, ProvisionStatus, ResponseHead, Tracing,
 };
-pub use bide_store::{SortOrder, Store, TaskPage, TaskQuery, TaskView};
+pub use bide_store::{DeadLetter, OutboxPosition, SortOrder, Store, TaskPage, TaskQuery, TaskView};
 pub use catalog::{
     Listing, NewLayerVersion, PublishedLayer, PublishedVersion, Target, VersionListing, Versioned, subdomain,
 };
+pub use dead_letters::{DeadLetterPage, LetterView};
 pub use destinations::{
     BoxFuture, Destinations, Mapping, Message, NoDestinations, NotDelivered, Target as DestinationTarget,
 };

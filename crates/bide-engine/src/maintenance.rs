@@ -1,4 +1,4 @@
-//! Reconcilers without input: lapsed leases, retention, deleted functions, packages.
+//! Reconcilers without input: lapsed leases, retention of tasks and dead letters, deleted functions, packages.
 //!
 //! Each round re-reads the store, does bounded batches and may be repeated at any time. A crash in the middle leaves
 //! the rest for the next round.
@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use bide_core::Command;
-use bide_store::{LeaseRef, Purge, StoreError, Transition, TransitionReply};
+use bide_store::{DeadLetterChange, LeaseRef, Purge, StoreError, Transition, TransitionReply};
+use bide_types::Timestamp;
 use tokio::sync::watch;
 
 use crate::error::Error;
@@ -20,6 +21,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>
         let outcomes = [
             lapse_leases(&shared).await.map(|_| ()).map_err(Error::from),
             purge_settled(&shared).await.map_err(Error::from),
+            drop_dead_letters(&shared).await.map_err(Error::from),
             forget_retired(&shared).await,
             forget_former_configs(&shared).await,
             packages::prune(&shared).await.map_err(Error::from),
@@ -87,9 +89,30 @@ async fn forget_former_configs(shared: &Shared) -> Result<(), Error> {
     Ok(())
 }
 
+/// Drops dead letters that are older than their retention, and the oldest of too many.
+async fn drop_dead_letters(shared: &Shared) -> Result<(), StoreError> {
+    let old = shared.clock.now().minus(shared.options.dead_letter_retention);
+    while !shared.is_stopping() {
+        let change = DeadLetterChange::DropBefore { before: old, max: MAINTENANCE_BATCH };
+        if shared.batcher.dead_letter(change).await? < MAINTENANCE_BATCH {
+            break;
+        }
+    }
+    while !shared.is_stopping() {
+        let count = shared.store.dead_letter_count().await?;
+        let max = count.saturating_sub(shared.options.dead_letters_max).min(MAINTENANCE_BATCH);
+        if max == 0 {
+            break;
+        }
+        tracing::warn!(max, "dropping the oldest dead letters: there are too many");
+        shared.batcher.dead_letter(DeadLetterChange::DropBefore { before: Timestamp::MAX, max }).await?;
+    }
+    Ok(())
+}
+
 /// Forgets deleted functions of which nothing is under way any more.
 async fn forget_retired(shared: &Shared) -> Result<(), Error> {
-    let before = shared.clock.now().minus(RETIRED_KEPT);
+    let before = shared.clock.now().minus(RETIRED_KEPT + shared.options.dead_letter_retention);
     for function in shared.catalog.retired_before(before, MAINTENANCE_BATCH) {
         if shared.store.ledger(function).await?.open() == 0 {
             shared.catalog.forget_retired(function).await?;

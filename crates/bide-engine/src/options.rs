@@ -19,6 +19,10 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// What becomes of ticks of time triggers that were missed.
     pub missed_ticks: MissedTicks,
+    /// How long destination records that were given up are kept.
+    pub dead_letter_retention: Duration,
+    /// Most of them; beyond, the oldest go.
+    pub dead_letters_max: usize,
 }
 
 impl Default for Options {
@@ -28,6 +32,8 @@ impl Default for Options {
             task_retention: TASK_RETENTION_DEFAULT,
             drain_timeout: Duration::from_secs(30),
             missed_ticks: MissedTicks::default(),
+            dead_letter_retention: DEAD_LETTER_RETENTION_DEFAULT,
+            dead_letters_max: DEAD_LETTERS_MAX_DEFAULT,
         }
     }
 }
@@ -52,9 +58,12 @@ pub(crate) const MAINTENANCE_BATCH: usize = 512;
 pub(crate) const DELIVERIES_AT_ONCE: usize = 16;
 /// Destination records that are taken up from the outbox in one look.
 pub(crate) const OUTBOX_PAGE: usize = 256;
-/// Records that wait in memory for one target; more of them are put off by [`LANE_PUT_OFF`].
+/// Records that wait in memory for one target. More of them are put off by [`LANE_PUT_OFF`], unless it takes
+/// [`LANE_FAST_MIN`] in [`LANE_PACE_WINDOW`]: then they are left where they are, since there is room before long.
 pub(crate) const LANE_WAITING_MAX: usize = 1024;
 pub(crate) const LANE_PUT_OFF: Duration = Duration::from_secs(15);
+pub(crate) const LANE_FAST_MIN: usize = 64;
+pub(crate) const LANE_PACE_WINDOW: Duration = Duration::from_secs(1);
 /// Failures in a row after which a target is left alone.
 pub(crate) const LANE_FAILURES_MAX: u32 = 5;
 /// How long it is left alone at first; doubles up to [`LANE_WAIT_MAX`].
@@ -65,8 +74,14 @@ pub(crate) const DELIVERY_ATTEMPTS_MAX: u32 = 20;
 /// First wait after a failed delivery; doubles up to [`DELIVERY_WAIT_MAX`].
 pub(crate) const DELIVERY_WAIT_FIRST: Duration = Duration::from_secs(1);
 pub(crate) const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(300);
-/// How long the name and the destinations of a deleted function are known at least. Longer than all waits between
-/// [`DELIVERY_ATTEMPTS_MAX`] attempts together.
+/// How long destination records that were given up are kept, and how many, unless the options say otherwise. The list
+/// may be longer for [`MAINTENANCE_PERIOD`].
+pub(crate) const DEAD_LETTER_RETENTION_DEFAULT: Duration = Duration::from_secs(7 * 86_400);
+pub(crate) const DEAD_LETTERS_MAX_DEFAULT: usize = 100_000;
+/// Of the reason that is kept with a dead letter.
+pub(crate) const DEAD_LETTER_REASON_CHARS_MAX: usize = 512;
+/// How long the name and the destinations of a deleted function are known at least, beyond the retention of dead letters.
+/// Longer than all waits between [`DELIVERY_ATTEMPTS_MAX`] attempts together.
 pub(crate) const RETIRED_KEPT: Duration = Duration::from_secs(2 * 3600);
 /// How long the configuration of a qualifier that is gone is known: what waits for the qualifier becomes invalid when it
 /// is due, after the longest delay or within the window of refused attempts.

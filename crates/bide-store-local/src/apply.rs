@@ -3,15 +3,15 @@
 //! Owns the translation, and keeps the heads, cursors and [`News`](crate::state::News) in step with it. It writes into
 //! the group only; a crash before the group's flush leaves nothing of it.
 
-use bide_core::{Delivery, DestinationStatus, Invocation};
+use bide_core::{Delivery, Invocation};
 use bide_store::planner::{Change, Outbox, Plan};
 use bide_store::{BatchReply, StoreError};
 use bide_types::{InvocationId, Timestamp};
 
 use crate::index::{Entry, entries};
 use crate::keys::codec::Undecodable;
-use crate::keys::deliveries::{self, StoredDelivery};
-use crate::keys::{Space, controls, invocations, ledgers, meta, outbox, payloads, results};
+use crate::keys::deliveries::{self, Place, StoredDelivery};
+use crate::keys::{Space, controls, dead_letters, invocations, ledgers, meta, outbox, payloads, results};
 use crate::state::State;
 
 /// The step in which [`State::id_lead`] grows: one millisecond of ids, so that it hardly ever changes.
@@ -121,14 +121,18 @@ impl State {
         after: Option<&Invocation>,
     ) -> Result<(), StoreError> {
         match change {
-            Outbox::Keep if after.is_none() && before.is_some_and(is_pending) => self.remove_delivery(id),
+            Outbox::Keep if after.is_none() && before.is_some_and(has_record) => self.remove_delivery(id),
             Outbox::Keep => Ok(()),
             Outbox::Add(delivery) => {
                 self.add_delivery(delivery, after);
                 Ok(())
             }
-            Outbox::RetryAt(due) => self.put_off(id, due, 1),
-            Outbox::PutOff(due) => self.put_off(id, due, 0),
+            Outbox::RetryAt(due) => self.move_delivery(id, |attempts| attempts + 1, Place::Outbox { due }),
+            Outbox::PutOff(due) => self.move_delivery(id, |attempts| attempts, Place::Outbox { due }),
+            Outbox::Bury { since, reason } => {
+                self.move_delivery(id, |attempts| attempts + 1, Place::Dead { since, reason })
+            }
+            Outbox::Revive(due) => self.move_delivery(id, |_| 0, Place::Outbox { due }),
             Outbox::Remove => self.remove_delivery(id),
         }
     }
@@ -137,36 +141,57 @@ impl State {
     fn add_delivery(&mut self, delivery: Delivery, settled: Option<&Invocation>) {
         let due =
             settled.and_then(Invocation::settlement).map_or(Timestamp::ZERO, |settlement| settlement.at);
-        self.put_delivery(delivery.invocation, &StoredDelivery { delivery, attempts: 0, due });
+        self.put_delivery(&StoredDelivery { delivery, attempts: 0, place: Place::Outbox { due } });
     }
 
-    fn put_off(&mut self, id: InvocationId, due: Timestamp, attempts: u32) -> Result<(), StoreError> {
+    fn move_delivery(
+        &mut self,
+        id: InvocationId,
+        attempts: impl FnOnce(u32) -> u32,
+        place: Place,
+    ) -> Result<(), StoreError> {
         let stored = self.delivery(id)?;
         self.remove_delivery(id)?;
-        self.put_delivery(id, &StoredDelivery { attempts: stored.attempts + attempts, due, ..stored });
+        self.put_delivery(&StoredDelivery { attempts: attempts(stored.attempts), place, ..stored });
         Ok(())
     }
 
-    fn put_delivery(&mut self, id: InvocationId, stored: &StoredDelivery) {
-        let position = (stored.due, id);
-        self.txn.put(Space::Deliveries, deliveries::key(id), deliveries::encode(stored));
-        self.txn.put(Space::Outbox, outbox::key(position), []);
-        self.outbox.insert(position, self.limits);
+    fn put_delivery(&mut self, stored: &StoredDelivery) {
+        let position = stored.position();
+        self.txn.put(Space::Deliveries, deliveries::key(position.1), deliveries::encode(stored));
+        match stored.place {
+            Place::Outbox { .. } => {
+                self.txn.put(Space::Outbox, outbox::key(position), []);
+                self.outbox.insert(position, self.limits);
+            }
+            Place::Dead { .. } => {
+                self.txn.put(Space::DeadLetters, dead_letters::key(position), []);
+                self.dead_letters += 1;
+            }
+        }
     }
 
     fn remove_delivery(&mut self, id: InvocationId) -> Result<(), StoreError> {
-        let position = (self.delivery(id)?.due, id);
+        let stored = self.delivery(id)?;
+        let position = stored.position();
         self.txn.remove(Space::Deliveries, deliveries::key(id));
-        self.txn.remove(Space::Outbox, outbox::key(position));
-        self.outbox.remove(position);
+        match stored.place {
+            Place::Outbox { .. } => {
+                self.txn.remove(Space::Outbox, outbox::key(position));
+                self.outbox.remove(position);
+            }
+            Place::Dead { .. } => {
+                self.txn.remove(Space::DeadLetters, dead_letters::key(position));
+                self.dead_letters = self.dead_letters.saturating_sub(1);
+            }
+        }
         Ok(())
     }
 
     fn delivery(&self, id: InvocationId) -> Result<StoredDelivery, StoreError> {
         let key = deliveries::key(id);
-        self.decoded(Space::Deliveries, &key, |value| deliveries::decode(id, value))?.ok_or_else(|| {
-            Undecodable::new("the record of a pending delivery is missing").at(Space::Deliveries, &key)
-        })
+        self.decoded(Space::Deliveries, &key, |value| deliveries::decode(id, value))?
+            .ok_or_else(|| Undecodable::new("a destination record is missing").at(Space::Deliveries, &key))
     }
 
     /// Ids run ahead of acceptance times when the clock steps back. How far at most is what lets a listing by time
@@ -185,8 +210,8 @@ pub(crate) fn invocation_lead(invocation: &Invocation) -> u64 {
     invocation.id.get().saturating_sub(InvocationId::first_at(invocation.accepted_at).get())
 }
 
-fn is_pending(invocation: &Invocation) -> bool {
-    invocation.destination == DestinationStatus::Pending
+fn has_record(invocation: &Invocation) -> bool {
+    invocation.destination.has_record()
 }
 
 #[derive(Clone, Copy)]

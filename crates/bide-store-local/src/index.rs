@@ -3,7 +3,7 @@
 //! Owns that rule, once: `apply` writes the difference between the entries of the old and the new record, and `verify`
 //! compares the entries of every record with what is stored. Never writes.
 
-use bide_core::{DestinationStatus, Invocation, Status};
+use bide_core::{Invocation, Status};
 use bide_store::LeaseRef;
 use bide_store::planner::QueuePosition;
 use bide_types::{FunctionId, InvocationId, Line, TaskId};
@@ -74,7 +74,7 @@ pub(crate) fn entries(invocation: &Invocation) -> Vec<Entry> {
         entries.push(Entry::Task(function, id));
         entries.push(Entry::TaskStatus(function, invocation.status(), id));
         if let Some(settlement) = invocation.settlement()
-            && invocation.destination != DestinationStatus::Pending
+            && !invocation.destination.has_record()
         {
             entries.push(Entry::Settled((settlement.at, id)));
         }

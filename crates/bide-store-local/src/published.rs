@@ -26,6 +26,8 @@ pub(crate) struct View {
     pub(crate) leases: BTreeMap<InvocationId, LeaseRef>,
     /// The first entry of the outbox; before it lie only tombstones.
     pub(crate) first_delivery: Option<QueuePosition>,
+    /// How many destination records are given up.
+    pub(crate) dead_letters: usize,
     /// See `meta::ID_LEAD_KEY`.
     pub(crate) id_lead: u64,
 }

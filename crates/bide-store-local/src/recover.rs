@@ -1,6 +1,6 @@
 //! Opening as recovery: the writer's state, read from what is on disk.
 //!
-//! Owns the few scans of an opening: leases, and two seeks per line that has waiting work. It is
+//! Owns the few scans of an opening: leases, dead letters, and two seeks per line that has waiting work. It is
 //! the same after a clean close and after a crash, and writes nothing.
 
 use bide_store::StoreError;
@@ -30,6 +30,11 @@ pub(crate) fn recover(tables: &Tables, limits: HeadLimits) -> Result<(State, Vie
         let lease = leases::decode(id, &value).map_err(|error| error.at(Space::Leases, &key))?;
         view.leases.insert(id, lease);
     }
+    for entry in tables.scan(Space::DeadLetters) {
+        entry?;
+        state.dead_letters += 1;
+    }
+    view.dead_letters = state.dead_letters;
     view.first_delivery = state.first_delivery()?;
     Ok((state, view))
 }

@@ -17,7 +17,9 @@ use fjall::{UserKey, UserValue};
 use crate::due_head::DueHeads;
 use crate::head::{Head, HeadLimits, START};
 use crate::keys::codec::Undecodable;
-use crate::keys::{Space, controls, invocations, ledgers, outbox, payloads, queue, settled, task_ids};
+use crate::keys::{
+    Space, controls, dead_letters, invocations, ledgers, outbox, payloads, queue, settled, task_ids,
+};
 use crate::tables::Tables;
 use crate::txn::Txn;
 
@@ -26,6 +28,8 @@ pub(crate) struct State {
     pub(crate) heads: DueHeads,
     pub(crate) outbox: Head,
     pub(crate) limits: HeadLimits,
+    /// How many destination records are given up.
+    pub(crate) dead_letters: usize,
     /// No entry of `settled` lies before this.
     pub(crate) settled_from: QueuePosition,
     pub(crate) last_id: InvocationId,
@@ -50,6 +54,7 @@ impl State {
             heads: DueHeads::new(limits),
             outbox: Head::unread(),
             limits,
+            dead_letters: 0,
             settled_from: START,
             last_id: InvocationId::default(),
             id_lead: 0,
@@ -147,6 +152,17 @@ impl Reader for State {
 
     fn control(&mut self, key: &ControlKey) -> Result<Option<ControlObject>, StoreError> {
         self.decoded(Space::Controls, controls::key(key), controls::decode)
+    }
+
+    fn dead_letters_before(
+        &mut self,
+        before: Timestamp,
+        max: usize,
+    ) -> Result<Vec<InvocationId>, StoreError> {
+        let end = dead_letters::key((before, InvocationId::new(0)));
+        let keys = self.txn.keys(Space::DeadLetters, Unbounded, Excluded(&end), max)?;
+        let found = positions(Space::DeadLetters, keys, dead_letters::parse_key)?;
+        Ok(found.into_iter().map(|(_, id)| id).collect())
     }
 
     fn settled_before(&mut self, before: Timestamp, max: usize) -> Result<Vec<InvocationId>, StoreError> {

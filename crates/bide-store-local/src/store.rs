@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 
 use bide_core::{LeaseHolder, Ledger};
 use bide_store::{
-    Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DueDeliveries, Health, LeaseRef,
-    PendingDelivery, Stats, Store, StoreError, TaskPage, TaskQuery, TaskView,
+    Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DeadLetter, DueDeliveries, Health, LeaseRef,
+    OutboxPosition, PendingDelivery, Stats, Store, StoreError, TaskPage, TaskQuery, TaskView,
 };
 use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
@@ -236,6 +236,25 @@ impl Store for LocalStore {
 
     fn delivery(&self, id: InvocationId) -> BoxFuture<'_, Result<Option<PendingDelivery>, StoreError>> {
         Box::pin(self.scan(move |_, tables| reads::delivery(tables, id)))
+    }
+
+    fn dead_letters(
+        &self,
+        after: Option<OutboxPosition>,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<DeadLetter>, StoreError>> {
+        Box::pin(self.scan(move |_, tables| reads::dead_letters(tables, after, max)))
+    }
+
+    fn dead_letter(
+        &self,
+        id: InvocationId,
+    ) -> BoxFuture<'_, Result<Option<(DeadLetter, PendingDelivery)>, StoreError>> {
+        Box::pin(self.scan(move |_, tables| reads::dead_letter(tables, id)))
+    }
+
+    fn dead_letter_count(&self) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(async move { self.shared.read(|_| Ok(self.shared.published.view().dead_letters)) })
     }
 
     fn task(

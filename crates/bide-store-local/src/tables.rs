@@ -9,7 +9,7 @@ use std::time::Duration;
 use bide_store::StoreError;
 use fjall::{Database, Keyspace, KvPair, PersistMode, UserValue};
 
-use crate::keys::Space;
+use crate::keys::{Space, meta};
 
 /// Blocks that were read and may be read again. Filled only by reads that reach files.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
@@ -55,9 +55,15 @@ impl Tables {
         Ok(Self { db, spaces })
     }
 
+    /// Opens a database. A keyspace that its format does not have yet is made, empty.
     pub(crate) fn open(path: &Path) -> Result<Self, TablesError> {
         let db = database(path)?;
-        if let Some(space) = Space::ALL.iter().find(|space| !db.keyspace_exists(space.name())) {
+        let missing = |space: &&Space| !db.keyspace_exists(space.name());
+        if let Some(space) = Space::ALL.iter().find(|space| space.format() == 1 && missing(space)) {
+            return Err(TablesError::Missing(space.name()));
+        }
+        let format = format(&db)?;
+        if let Some(space) = Space::ALL.iter().find(|space| space.format() <= format && missing(space)) {
             return Err(TablesError::Missing(space.name()));
         }
         let spaces = Space::ALL
@@ -99,6 +105,13 @@ impl Tables {
         }
         Ok(())
     }
+}
+
+/// The format number, as far as it can be read: whoever opens the directory judges it.
+fn format(db: &Database) -> Result<u64, fjall::Error> {
+    let meta = db.keyspace(Space::Meta.name(), || Space::Meta.options())?;
+    let value = meta.get(meta::FORMAT_KEY)?;
+    Ok(value.and_then(|value| meta::decode(&value).ok()).unwrap_or(meta::FORMAT))
 }
 
 fn is_under_pressure(space: &Keyspace) -> bool {

@@ -68,11 +68,11 @@ pub(crate) async fn transition(store: &LocalStore, now: Timestamp, claimed: &Cla
     store.commit(batch).await.expect("a commit");
 }
 
-/// Tasks `delivered`, `pending` and `running`, `waiting`, `deferred`; one plain invocation in line; a control object;
+/// Tasks `delivered`, `pending`, `dead`, `running`, `waiting`, `deferred`; one plain invocation in line; a control object;
 /// a package. Closed.
 pub(crate) async fn populate(path: &Path) {
     let store = LocalStore::open(path, Options::default()).expect("the store opens");
-    let names = ["delivered", "pending", "running", "waiting"];
+    let names = ["delivered", "pending", "dead", "running", "waiting"];
     let mut submissions: Vec<_> = names.iter().map(|name| submission(Some(name), Duration::ZERO)).collect();
     submissions.push(submission(Some("deferred"), Duration::from_secs(600)));
     submissions.push(submission(None, Duration::ZERO));
@@ -80,12 +80,12 @@ pub(crate) async fn populate(path: &Path) {
     let write = ControlWrite { key, expected: Expected::Absent, value: Some(Bytes::from_static(b"{}")) };
     let controls = vec![ControlChange::of(vec![write])];
     store.commit(Batch { now: at(0), submissions, controls, ..Batch::default() }).await.expect("a commit");
-    let claimed = claimed(&store, at(10), 3).await;
+    let claimed = claimed(&store, at(10), 4).await;
     for work in &claimed {
         let instance = InstanceId::new("c-1").expect("a valid id");
         transition(&store, at(20), work, Command::Start { epoch: work.invocation.epoch, instance }).await;
     }
-    for work in &claimed[..2] {
+    for work in &claimed[..3] {
         transition(
             &store,
             at(30),
@@ -95,7 +95,11 @@ pub(crate) async fn populate(path: &Path) {
         .await;
     }
     let invocation = claimed[0].invocation.id;
-    let deliveries = vec![SettleDelivery { invocation, outcome: DeliveryOutcome::Delivered }];
+    let given_up = DeliveryOutcome::GaveUp { reason: "nobody took it".to_owned() };
+    let deliveries = vec![
+        SettleDelivery { invocation, outcome: DeliveryOutcome::Delivered },
+        SettleDelivery { invocation: claimed[2].invocation.id, outcome: given_up },
+    ];
     store.commit(Batch { now: at(40), deliveries, ..Batch::default() }).await.expect("a commit");
     store.put_package(PACKAGE_DIGEST.to_owned(), Bytes::from_static(PACKAGE)).await.expect("a package");
     store.close().await.expect("a clean end");

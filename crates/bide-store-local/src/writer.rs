@@ -150,6 +150,7 @@ impl Writer {
             };
         }
         view.first_delivery = first_delivery;
+        view.dead_letters = self.state.dead_letters;
         view.id_lead = self.state.id_lead;
         Ok(())
     }

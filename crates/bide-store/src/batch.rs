@@ -1,8 +1,8 @@
 //! What is written: one batch holds what all waiting callers want, and its reply answers each in turn.
 //!
 //! A batch is atomic: after a crash it is there whole or not at all. Within it the order is: control changes,
-//! submissions, transitions, stops, deliveries, claims, purges; each list in its own order. What goes with a control
-//! change is submitted where the change stands.
+//! submissions, transitions, stops, deliveries, dead letters, claims, purges; each list in its own order. What goes with a
+//! control change is submitted where the change stands.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ pub struct Batch {
     pub transitions: Vec<Transition>,
     pub stops: Vec<Stop>,
     pub deliveries: Vec<SettleDelivery>,
+    pub dead_letters: Vec<DeadLetterChange>,
     pub claims: Vec<Claim>,
     pub purges: Vec<Purge>,
     /// Hears of the claims early; see [`ClaimListener`].
@@ -63,6 +64,8 @@ pub struct BatchReply {
     pub submissions: Vec<SubmitReply>,
     pub transitions: Vec<TransitionReply>,
     pub stops: Vec<StopReply>,
+    /// How many dead letters each change concerned.
+    pub dead_letters: Vec<usize>,
     pub claims: Vec<ClaimReply>,
     /// How many records each purge removed.
     pub purges: Vec<usize>,
@@ -184,14 +187,41 @@ pub struct SettleDelivery {
     pub outcome: DeliveryOutcome,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryOutcome {
     Delivered,
     /// It failed and is tried again then.
     RetryAt(Timestamp),
     /// It was not tried, so this does not count as an attempt.
     PutOff(Timestamp),
-    GaveUp,
+    /// The record becomes a dead letter.
+    GaveUp {
+        reason: String,
+    },
+}
+
+/// A destination record that was given up, and is kept until it is delivered again or dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub delivery: Delivery,
+    /// Attempts to deliver before it was given up.
+    pub attempts: u32,
+    pub since: Timestamp,
+    /// Why the last attempt failed.
+    pub reason: String,
+}
+
+/// What happens to dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadLetterChange {
+    /// It is due for delivery again, as if it had never been tried.
+    Redrive(InvocationId),
+    Drop(InvocationId),
+    /// Drops those that were given up before that time, the oldest first.
+    DropBefore {
+        before: Timestamp,
+        max: usize,
+    },
 }
 
 /// Removal of settled tasks that are older than the retention.
@@ -213,6 +243,7 @@ impl Batch {
             + self.transitions.len()
             + self.stops.len()
             + self.deliveries.len()
+            + self.dead_letters.len()
             + self.claims.len()
             + self.purges.len()
     }

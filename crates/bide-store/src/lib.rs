@@ -18,8 +18,9 @@ mod store;
 pub mod conformance;
 
 pub use batch::{
-    Batch, BatchReply, Claim, ClaimListener, ClaimReply, Claimed, DeliveryOutcome, PendingDelivery, Purge,
-    SettleDelivery, Stop, StopReply, Submission, SubmitReply, Transition, TransitionReply,
+    Batch, BatchReply, Claim, ClaimListener, ClaimReply, Claimed, DeadLetter, DeadLetterChange,
+    DeliveryOutcome, PendingDelivery, Purge, SettleDelivery, Stop, StopReply, Submission, SubmitReply,
+    Transition, TransitionReply,
 };
 pub use control::{ControlChange, ControlConflict, ControlKey, ControlObject, ControlWrite, Expected};
 pub use query::{SortOrder, TaskPage, TaskQuery, TaskView};

@@ -3,19 +3,22 @@
 //! Owns the reference behaviour that the conformance suite compares others with, and serves the engine's tests.
 //! Nothing survives the process; a handle that was opened anew shares the data, so a test can "restart".
 
+mod deliveries;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use bide_core::{Delivery, DestinationStatus, Invocation, LeaseHolder, Ledger};
+use bide_core::{Invocation, LeaseHolder, Ledger};
 use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 
-use crate::batch::{Batch, BatchReply, PendingDelivery};
+use crate::batch::{Batch, BatchReply, DeadLetter, PendingDelivery};
 use crate::control::{ControlKey, ControlObject};
 use crate::planner::{Change, Outbox, QueuePosition, Reader, plan};
 use crate::query::{SortOrder, TaskPage, TaskQuery, TaskView};
-use crate::store::{BoxFuture, DueDeliveries, Health, LeaseRef, Stats, Store, StoreError};
+use crate::store::{BoxFuture, DueDeliveries, Health, LeaseRef, OutboxPosition, Stats, Store, StoreError};
+use deliveries::Kept;
 
 /// See the module. `Default` is empty; clones are one and the same open store.
 #[derive(Clone, Default)]
@@ -27,7 +30,7 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Data {
     records: BTreeMap<InvocationId, Record>,
-    deliveries: BTreeMap<InvocationId, (Delivery, u32, Timestamp)>,
+    deliveries: BTreeMap<InvocationId, Kept>,
     ledgers: HashMap<FunctionId, Ledger>,
     controls: BTreeMap<ControlKey, ControlObject>,
     packages: HashMap<String, Bytes>,
@@ -114,11 +117,20 @@ impl Data {
         match change.outbox {
             Outbox::Keep => {}
             Outbox::Add(delivery) => {
-                let due = delivery_due(change.after.as_ref());
-                self.deliveries.insert(id, (delivery, 0, due));
+                let at = delivery_due(change.after.as_ref());
+                self.deliveries.insert(id, Kept { delivery, attempts: 0, at, dead: None });
             }
             Outbox::RetryAt(at) => self.put_off(id, at, 1),
             Outbox::PutOff(at) => self.put_off(id, at, 0),
+            Outbox::Bury { since, reason } => {
+                self.put_off(id, since, 1);
+                self.kept(id).dead = Some(reason);
+            }
+            Outbox::Revive(at) => {
+                self.put_off(id, at, 0);
+                let kept = self.kept(id);
+                (kept.attempts, kept.dead) = (0, None);
+            }
             Outbox::Remove => {
                 self.deliveries.remove(&id);
             }
@@ -132,12 +144,6 @@ impl Data {
         let payload = change.payload.or(old_payload).unwrap_or_default();
         let record = Record { invocation: after, payload, result: change.result.or(old_result) };
         self.records.insert(id, record);
-    }
-
-    fn put_off(&mut self, id: InvocationId, at: Timestamp, attempts: u32) {
-        let entry = self.deliveries.get_mut(&id).expect("a delivery that is pending is stored");
-        entry.1 += attempts;
-        entry.2 = at;
     }
 
     fn view(&self, record: &Record, with_result: bool) -> TaskView {
@@ -171,26 +177,6 @@ impl Data {
             tasks.iter_mut().for_each(|task| task.payload = None);
         }
         TaskPage { tasks, next }
-    }
-
-    fn due_deliveries(&self, now: Timestamp, max: usize) -> DueDeliveries {
-        let mut order: Vec<_> = self.deliveries.iter().map(|(id, entry)| (entry.2, *id)).collect();
-        order.sort_unstable();
-        let due: Vec<_> = order.iter().take_while(|(at, _)| *at <= now).take(max).copied().collect();
-        let next = order.get(due.len()).map(|(at, _)| *at);
-        (due, next)
-    }
-
-    fn delivery(&self, id: InvocationId) -> Option<PendingDelivery> {
-        let (delivery, attempts, due) = self.deliveries.get(&id)?;
-        let record = &self.records[&id];
-        Some(PendingDelivery {
-            delivery: delivery.clone(),
-            attempts: *attempts,
-            due: *due,
-            payload: record.payload.clone(),
-            result: record.result.clone().unwrap_or_default(),
-        })
     }
 }
 
@@ -239,11 +225,20 @@ impl Reader for Data {
         Ok(self.controls.get(key).cloned())
     }
 
+    fn dead_letters_before(
+        &mut self,
+        before: Timestamp,
+        max: usize,
+    ) -> Result<Vec<InvocationId>, StoreError> {
+        let dead = self.positions(true).into_iter().take_while(|(since, _)| *since < before);
+        Ok(dead.take(max).map(|(_, id)| id).collect())
+    }
+
     fn settled_before(&mut self, before: Timestamp, max: usize) -> Result<Vec<InvocationId>, StoreError> {
         let mut settled: Vec<QueuePosition> = self
             .records
             .values()
-            .filter(|record| record.invocation.destination != DestinationStatus::Pending)
+            .filter(|record| !record.invocation.destination.has_record())
             .filter_map(|record| Some((record.invocation.settlement()?.at, record.invocation.id)))
             .filter(|(at, _)| *at < before)
             .collect();
@@ -310,6 +305,25 @@ impl Store for MemoryStore {
 
     fn delivery(&self, id: InvocationId) -> BoxFuture<'_, Result<Option<PendingDelivery>, StoreError>> {
         Box::pin(async move { Ok(self.data()?.delivery(id)) })
+    }
+
+    fn dead_letters(
+        &self,
+        after: Option<OutboxPosition>,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<DeadLetter>, StoreError>> {
+        Box::pin(async move { Ok(self.data()?.dead_letters(after, max)) })
+    }
+
+    fn dead_letter(
+        &self,
+        id: InvocationId,
+    ) -> BoxFuture<'_, Result<Option<(DeadLetter, PendingDelivery)>, StoreError>> {
+        Box::pin(async move { Ok(self.data()?.dead_letter(id)) })
+    }
+
+    fn dead_letter_count(&self) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(async move { Ok(self.data()?.positions(true).len()) })
     }
 
     fn task(

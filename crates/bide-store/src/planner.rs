@@ -16,8 +16,8 @@ use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 
 use crate::batch::{
-    Batch, BatchReply, DeliveryOutcome, Purge, SettleDelivery, Stop, StopReply, Submission, SubmitReply,
-    Transition, TransitionReply,
+    Batch, BatchReply, DeadLetterChange, DeliveryOutcome, Purge, SettleDelivery, Stop, StopReply, Submission,
+    SubmitReply, Transition, TransitionReply,
 };
 use crate::control::{ControlKey, ControlObject};
 use crate::store::StoreError;
@@ -48,8 +48,12 @@ pub trait Reader {
 
     fn control(&mut self, key: &ControlKey) -> Result<Option<ControlObject>, StoreError>;
 
-    /// Settled tasks that may go, the longest settled first. Those whose delivery is pending need not be left out, but
-    /// while they fill the answer, others wait.
+    /// Dead letters that were given up before that time, the oldest first.
+    fn dead_letters_before(&mut self, before: Timestamp, max: usize)
+    -> Result<Vec<InvocationId>, StoreError>;
+
+    /// Settled tasks that may go, the longest settled first. Those whose destination record is still kept need not be
+    /// left out, but while they fill the answer, others wait.
     fn settled_before(&mut self, before: Timestamp, max: usize) -> Result<Vec<InvocationId>, StoreError>;
 
     /// The greatest invocation id ever given.
@@ -89,6 +93,14 @@ pub enum Outbox {
     RetryAt(Timestamp),
     /// As `RetryAt`, but without an attempt.
     PutOff(Timestamp),
+    /// It becomes a dead letter, from that time on.
+    Bury {
+        since: Timestamp,
+        reason: String,
+    },
+    /// The dead letter is due for delivery again, at that time and without attempts.
+    Revive(Timestamp),
+    /// It goes from wherever it is.
     Remove,
 }
 
@@ -128,6 +140,9 @@ pub fn plan(batch: Batch, reader: &mut dyn Reader) -> Result<Plan, StoreError> {
     }
     for delivery in batch.deliveries {
         planner.settle_delivery(&delivery)?;
+    }
+    for change in batch.dead_letters {
+        reply.dead_letters.push(planner.dead_letter(change)?);
     }
     for claim in batch.claims {
         reply.claims.push(planner.claim(&claim)?);
@@ -212,30 +227,62 @@ impl Planner<'_> {
         if invocation.destination != DestinationStatus::Pending {
             return Ok(()); // settled before, by a delivery that was not heard of in time
         }
-        let outbox = match settle.outcome {
-            DeliveryOutcome::RetryAt(due) => Outbox::RetryAt(due),
-            DeliveryOutcome::PutOff(due) => Outbox::PutOff(due),
+        let outbox = match &settle.outcome {
+            DeliveryOutcome::RetryAt(due) => Outbox::RetryAt(*due),
+            DeliveryOutcome::PutOff(due) => Outbox::PutOff(*due),
             DeliveryOutcome::Delivered => {
                 invocation.destination = DestinationStatus::Delivered;
                 Outbox::Remove
             }
-            DeliveryOutcome::GaveUp => {
-                invocation.destination = DestinationStatus::Failed;
-                Outbox::Remove
+            DeliveryOutcome::GaveUp { reason } => {
+                invocation.destination = DestinationStatus::DeadLettered;
+                Outbox::Bury { since: self.now, reason: reason.clone() }
             }
         };
+        self.put_delivery(invocation, outbox);
+        Ok(())
+    }
+
+    /// Changes what becomes of the destination record of `invocation`, which says so already.
+    fn put_delivery(&mut self, invocation: Invocation, outbox: Outbox) {
         let change = self.change(invocation.id);
         change.outbox = outbox;
         change.after = (!invocation.is_forgettable()).then_some(invocation);
-        Ok(())
+    }
+
+    fn dead_letter(&mut self, change: DeadLetterChange) -> Result<usize, StoreError> {
+        let (ids, revive) = match change {
+            DeadLetterChange::Redrive(id) => (vec![id], true),
+            DeadLetterChange::Drop(id) => (vec![id], false),
+            DeadLetterChange::DropBefore { before, max } => {
+                (self.reader.dead_letters_before(before, max)?, false)
+            }
+        };
+        let mut changed = 0;
+        for id in ids {
+            let Some(mut invocation) = self.load(id)? else { continue };
+            if invocation.destination != DestinationStatus::DeadLettered {
+                continue;
+            }
+            let outbox = if revive {
+                invocation.destination = DestinationStatus::Pending;
+                Outbox::Revive(self.now)
+            } else {
+                invocation.destination = DestinationStatus::Failed;
+                Outbox::Remove
+            };
+            self.put_delivery(invocation, outbox);
+            changed += 1;
+        }
+        Ok(changed)
     }
 
     fn purge(&mut self, purge: Purge) -> Result<usize, StoreError> {
         let mut removed = 0;
         for id in self.reader.settled_before(purge.settled_before, purge.max)? {
             let Some(invocation) = self.load(id)? else { continue };
-            if invocation.destination == DestinationStatus::Pending {
-                continue; // its record is still to be delivered
+            if invocation.destination.has_record() {
+                continue; // made of it, and still to be delivered or looked at
             }
             self.change(id).after = None;
             removed += 1;

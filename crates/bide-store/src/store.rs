@@ -7,7 +7,7 @@ use bide_core::{Epoch, LeaseHolder, Ledger};
 use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 
-use crate::batch::{Batch, BatchReply, PendingDelivery};
+use crate::batch::{Batch, BatchReply, DeadLetter, PendingDelivery};
 use crate::control::{ControlKey, ControlObject};
 use crate::query::{TaskPage, TaskQuery, TaskView};
 
@@ -40,7 +40,7 @@ pub enum StoreError {
 /// Places in the outbox, and when the next one after them is due.
 pub type DueDeliveries = (Vec<OutboxPosition>, Option<Timestamp>);
 
-/// A place in the outbox: by due time, then by the invocation that settled.
+/// A place in the outbox, by due time, or among dead letters, by the time since when; then by the invocation that settled.
 pub type OutboxPosition = (Timestamp, InvocationId);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +120,22 @@ pub trait Store: Send + Sync + 'static {
         &self,
         invocation: InvocationId,
     ) -> BoxFuture<'_, Result<Option<PendingDelivery>, StoreError>>;
+
+    /// Destination records that were given up, the longest given up first: at most `max`, after `after`.
+    fn dead_letters(
+        &self,
+        after: Option<OutboxPosition>,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<DeadLetter>, StoreError>>;
+
+    /// One of them with event and result, as it would be delivered.
+    fn dead_letter(
+        &self,
+        invocation: InvocationId,
+    ) -> BoxFuture<'_, Result<Option<(DeadLetter, PendingDelivery)>, StoreError>>;
+
+    /// How many there are.
+    fn dead_letter_count(&self) -> BoxFuture<'_, Result<usize, StoreError>>;
 
     /// The task of this id, with its event and result.
     fn task(&self, function: FunctionId, task: TaskId)

@@ -36,6 +36,7 @@ error_codes! {
     /// What the function answered an HTTP call with cannot be passed on.
     BadResponse = 502,
     ConcurrentUpdateError = 409,
+    DeadLetterNotFound = 404,
     DomainNameAlreadyExists = 409,
     DomainNameNotFound = 404,
     /// No route of the custom domain fits the path.

@@ -26,6 +26,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(commands::serve::Args),
+    #[command(name = "deadletters")]
+    DeadLetters(commands::deadletters::Args),
     Demo(commands::demo::Args),
     Aliases(commands::aliases::Args),
     Deploy(commands::deploy::Args),
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     bide_sandbox::take_over();
     let done = match Cli::parse().command {
         Command::Serve(args) => commands::serve::run(&args),
+        Command::DeadLetters(args) => commands::deadletters::run(args),
         Command::Demo(args) => commands::demo::run(&args),
         Command::Aliases(args) => commands::aliases::run(args),
         Command::Deploy(args) => commands::deploy::run(args),

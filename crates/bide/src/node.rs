@@ -168,6 +168,8 @@ fn engine_options(settings: &Settings) -> Options {
         task_retention: settings.task_retention.unwrap_or(defaults.task_retention),
         drain_timeout: settings.drain_timeout,
         missed_ticks: settings.missed_ticks.into(),
+        dead_letter_retention: settings.dead_letter_retention.unwrap_or(defaults.dead_letter_retention),
+        dead_letters_max: settings.dead_letters_max.unwrap_or(defaults.dead_letters_max),
     }
 }
 

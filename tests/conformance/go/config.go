@@ -30,9 +30,35 @@ func configure(client *fc.Client) {
 		fc.NewListFunctionAsyncInvokeConfigsInput(service, function).WithLimit(10)))
 	equal("list configurations", len(listed.Configs), 1)
 	must(put(client, sink, fc.AsyncConfig{StatefulInvocation: &stateful}))
+	putResources(client)
 	tooMany := int64(9)
 	_, err := put(client, function, fc.AsyncConfig{MaxAsyncRetryAttempts: &tooMany})
 	refused("put configuration with 9 retries", 400, "InvalidArgument", err, "maxAsyncRetryAttempts")
+}
+
+// resources have something that stands for them in the settings of the server under test.
+var resources = []string{
+	"acs:mns:::/queues/results/messages",
+	"acs:mns:::/topics/results/messages",
+	"acs:eventbridge:::eventbus/results",
+	"acs:mq:::/instances/MQ_INST_1/topics/results",
+}
+
+func putResources(client *fc.Client) {
+	putFailure := func(resource string) (*fc.PutFunctionAsyncInvokeConfigOutput, error) {
+		return put(client, sink, fc.AsyncConfig{
+			DestinationConfig: &fc.DestinationConfig{OnFailure: &fc.Destination{Destination: &resource}},
+		})
+	}
+	for _, resource := range resources {
+		must(putFailure(resource))
+		read := must(client.GetFunctionAsyncInvokeConfig(fc.NewGetFunctionAsyncInvokeConfigInput(service, sink)))
+		equal("put configuration with "+resource, text(read.DestinationConfig.OnFailure.Destination), resource)
+	}
+	_, err := putFailure("acs:mns:::/queues/elsewhere/messages")
+	refused("put configuration with a queue that nothing stands for", 400, "InvalidArgument", err, "[[destinations]]")
+	cleared := must(putFailure(""))
+	check("put configuration without a destination again", cleared.DestinationConfig.OnFailure == nil, cleared)
 }
 
 func put(client *fc.Client, name string, config fc.AsyncConfig) (*fc.PutFunctionAsyncInvokeConfigOutput, error) {

@@ -8,6 +8,27 @@ const RETRIES = 1;
 // As deployment tools write it: region and account left to the server.
 const SINK_ARN = `acs:fc:::services/${SERVICE}.LATEST/functions/${SINK}`;
 
+// What stands for them is in the settings of the server under test.
+const RESOURCES = [
+  'acs:mns:::/queues/results/messages',
+  'acs:mns:::/topics/results/messages',
+  'acs:eventbridge:::eventbus/results',
+  'acs:mq:::/instances/MQ_INST_1/topics/results',
+];
+
+async function putResources(client) {
+  const put = (destination) => client.putFunctionAsyncConfig(SERVICE, SINK, 'LATEST',
+    { destinationConfig: { onFailure: { destination } } });
+  for (const resource of RESOURCES) {
+    await put(resource);
+    const { data: read } = await client.getFunctionAsyncConfig(SERVICE, SINK, 'LATEST');
+    equal(`put configuration with ${resource}`, read.destinationConfig.onFailure.destination, resource);
+  }
+  await refused('put configuration with a queue that nothing stands for', 400, 'InvalidArgument',
+    () => put('acs:mns:::/queues/elsewhere/messages'), '[[destinations]]');
+  equal('put configuration without a destination again', (await put('')).data.destinationConfig, {});
+}
+
 async function putAndRead(client) {
   const put = (fields) => client.putFunctionAsyncConfig(SERVICE, FUNCTION, 'LATEST', fields);
   const get = () => client.getFunctionAsyncConfig(SERVICE, FUNCTION, 'LATEST');
@@ -23,6 +44,7 @@ async function putAndRead(client) {
   const { data: unqualified } = await client.getFunctionAsyncConfig(SERVICE, FUNCTION);
   equal('get configuration: LATEST when no qualifier is given', unqualified.qualifier, 'LATEST');
   await client.putFunctionAsyncConfig(SERVICE, SINK, 'LATEST', { statefulInvocation: true });
+  await putResources(client);
   const { data: listed } = await client.listFunctionAsyncConfigs(SERVICE, FUNCTION);
   equal('list configurations', listed.configs.map((config) => config.qualifier), ['LATEST']);
   await refused('put configuration with 9 retries', 400, 'InvalidArgument',

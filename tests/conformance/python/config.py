@@ -4,6 +4,13 @@ from harness import check, equal, refused
 from setting import FUNCTION, SERVICE, SINK, function_arn
 
 RETRIES = 2
+# What stands for them is in the settings of the server under test.
+RESOURCES = (
+    "acs:mns:::/queues/results/messages",
+    "acs:mns:::/topics/results/messages",
+    "acs:eventbridge:::eventbus/results",
+    "acs:mq:::/instances/MQ_INST_1/topics/results",
+)
 
 
 def put_and_read(client):
@@ -17,6 +24,7 @@ def put_and_read(client):
           (changed["maxAsyncEventAgeInSeconds"], changed["maxAsyncRetryAttempts"], changed["statefulInvocation"]),
           (7200, RETRIES, True))
     client.put_function_async_invoke_config(SERVICE, "LATEST", SINK, {"statefulInvocation": True})
+    put_resources(client)
     listed = client.list_function_async_invoke_configs(SERVICE, FUNCTION).data
     equal("list configurations", [found["qualifier"] for found in listed["configs"]], ["LATEST"])
     for field, value in (("maxAsyncRetryAttempts", 9), ("maxAsyncRetryAttempts", -1),
@@ -43,6 +51,20 @@ def put(client):
     check("put configuration: has its times", made.get("createdTime") and made.get("lastModifiedTime"), made)
     read = client.get_function_async_invoke_config(SERVICE, "LATEST", FUNCTION).data
     equal("get configuration", {key: read.get(key) for key in wanted}, wanted)
+
+
+def put_resources(client):
+    def put_failure(resource):
+        config = {"destinationConfig": {"onFailure": {"destination": resource}}}
+        return client.put_function_async_invoke_config(SERVICE, "LATEST", SINK, config).data
+
+    for resource in RESOURCES:
+        put_failure(resource)
+        read = client.get_function_async_invoke_config(SERVICE, "LATEST", SINK).data
+        equal("put configuration with " + resource, read["destinationConfig"]["onFailure"]["destination"], resource)
+    refused("put configuration with a queue that nothing stands for", 400, "InvalidArgument", put_failure,
+            "acs:mns:::/queues/elsewhere/messages", mentions="[[destinations]]")
+    equal("put configuration without a destination again", put_failure("")["destinationConfig"], {})
 
 
 def delete(client):

@@ -21,6 +21,22 @@ const ACCOUNT: &str = "123456789012";
 const KEY_ID: &str = "conformance-key";
 const KEY_SECRET: &str = "conformance-secret";
 
+/// Something stands for one resource of each kind. Nothing is ever sent there.
+const SETTINGS: &str = r#"
+[[destinations]]
+arn = "acs:mns:*:*:/queues/results/messages"
+target = { kind = "http", url = "http://127.0.0.1:9/", allow_private = true }
+[[destinations]]
+arn = "acs:mns:*:*:/topics/results/messages"
+target = { kind = "http", url = "http://127.0.0.1:9/", allow_private = true }
+[[destinations]]
+arn = "acs:eventbridge:*:*:eventbus/results"
+target = { kind = "http", url = "http://127.0.0.1:9/", allow_private = true, format = "cloudevents" }
+[[destinations]]
+arn = "acs:mq:*:*:/instances/*/topics/results"
+target = { kind = "http", url = "http://127.0.0.1:9/", allow_private = true }
+"#;
+
 const START_TIME_MAX: Duration = Duration::from_secs(30);
 const STOP_TIME_MAX: Duration = Duration::from_secs(60);
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
@@ -45,8 +61,12 @@ impl Server {
         let directory = tempfile::Builder::new().prefix("bide-conformance-").tempdir()?;
         let address = free_address()?;
         let log = std::fs::File::create(directory.path().join("server.log"))?;
+        let settings = directory.path().join("bide.toml");
+        std::fs::write(&settings, SETTINGS)?;
         let child = offline(binary())
             .arg("serve")
+            .arg("--config")
+            .arg(settings)
             .args(["--listen", &address.to_string()])
             .arg("--data-dir")
             .arg(directory.path().join("data"))

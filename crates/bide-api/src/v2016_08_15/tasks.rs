@@ -234,7 +234,7 @@ fn destination_status(status: DestinationStatus) -> &'static str {
         DestinationStatus::None => "",
         DestinationStatus::Pending => "Pending",
         DestinationStatus::Delivered => "Succeeded",
-        DestinationStatus::Failed => "Failed",
+        DestinationStatus::Failed | DestinationStatus::DeadLettered => "Failed",
     }
 }
 

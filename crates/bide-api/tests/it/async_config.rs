@@ -73,6 +73,7 @@ async fn each_wrong_field_is_named() {
         (json!({"statefulInvocation": 1}), "'statefulInvocation'"),
         (json!({"destinationConfig": {"onSuccess": "x"}}), "'destinationConfig.onSuccess' must be an object"),
         (to("acs:mns:local:123456789012:/queues/q/messages"), "[[destinations]]"),
+        (to("acs:mns:local:123456789012:/queues/q"), "'destinationConfig.onSuccess.destination'"),
         (to(&"x".repeat(513)), "at most 512 characters"),
         (to("acs:fc:::services/s/functions/f"), "cannot be its own destination"),
         (to("acs:fc::10002:services/s/functions/g"), "same account"),

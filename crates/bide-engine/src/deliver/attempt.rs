@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bide_core::CallKind;
+use bide_core::{CallKind, Delivery};
 use bide_env::request_id;
 use bide_store::{DeliveryOutcome, PendingDelivery, SettleDelivery, StoreError, Submission};
 use bide_types::resource::Function;
@@ -19,8 +19,8 @@ use crate::destinations::{Mapping, Message};
 use crate::http_payload;
 use crate::invoke::internal_submission;
 use crate::options::{
-    DELIVERIES_AT_ONCE, DELIVERY_ATTEMPTS_MAX, DELIVERY_WAIT_FIRST, DELIVERY_WAIT_MAX, DESTINATION_HOPS_MAX,
-    DESTINATION_RECORD_BYTES_MAX,
+    DEAD_LETTER_REASON_CHARS_MAX, DELIVERIES_AT_ONCE, DELIVERY_ATTEMPTS_MAX, DELIVERY_WAIT_FIRST,
+    DELIVERY_WAIT_MAX, DESTINATION_HOPS_MAX, DESTINATION_RECORD_BYTES_MAX,
 };
 use crate::record;
 use crate::start::Shared;
@@ -144,6 +144,14 @@ enum Failure {
     Lasting(String),
 }
 
+impl Failure {
+    fn reason(self) -> String {
+        match self {
+            Self::Passing(reason) | Self::OfTarget(reason) | Self::Lasting(reason) => reason,
+        }
+    }
+}
+
 /// What becomes of a record that was not delivered: it is tried again, not before `not_before`, or given up.
 fn after(
     shared: &Shared,
@@ -152,19 +160,25 @@ fn after(
     not_before: Timestamp,
 ) -> DeliveryOutcome {
     let delivery = &pending.delivery;
-    let (lasting, reason) = match failure {
-        Failure::Passing(reason) | Failure::OfTarget(reason) => (false, reason),
-        Failure::Lasting(reason) => (true, reason),
-    };
+    let lasting = matches!(failure, Failure::Lasting(_));
+    let reason = failure.reason();
     let attempts = pending.attempts + 1;
     if lasting || attempts >= DELIVERY_ATTEMPTS_MAX {
         tracing::warn!(
             request_id = %delivery.request_id, target = %delivery.target, attempts, reason, "delivery given up"
         );
-        return DeliveryOutcome::GaveUp;
+        return DeliveryOutcome::GaveUp { reason: bounded(reason) };
     }
     tracing::debug!(request_id = %delivery.request_id, target = %delivery.target, attempts, reason, "not delivered");
     DeliveryOutcome::RetryAt(shared.clock.now().plus(wait(pending.attempts)).max(not_before))
+}
+
+/// A reason as it is kept: what an answer said must not grow the store.
+fn bounded(mut reason: String) -> String {
+    if let Some((end, _)) = reason.char_indices().nth(DEAD_LETTER_REASON_CHARS_MAX) {
+        reason.truncate(end);
+    }
+    reason
 }
 
 /// Wait after the failed attempt number `attempts` (0 is the first).
@@ -215,7 +229,7 @@ fn submission(
         .catalog
         .resolve(account, arn.service.as_str(), arn.function.as_str(), &arn.qualifier, || shared.share())
         .map_err(|error| Failure::Passing(error.to_string()))?;
-    let record = encode(pending, &function_arn(shared, pending, about))?;
+    let record = encode(pending, &function_arn(shared, delivery, about))?;
     let request_id = request_id(shared.entropy.as_ref());
     Ok(internal_submission(&target, request_id, delivery.hops + 1, record))
 }
@@ -227,7 +241,7 @@ fn message(
     resource: &ResourceArn,
 ) -> Result<Message, Failure> {
     let delivery = &pending.delivery;
-    let function_arn = function_arn(shared, pending, about);
+    let function_arn = function_arn(shared, delivery, about);
     Ok(Message {
         id: format!("{}-{}", delivery.invocation, delivery.request_id),
         record: encode(pending, &function_arn)?,
@@ -240,8 +254,17 @@ fn message(
     })
 }
 
-fn function_arn(shared: &Shared, pending: &PendingDelivery, about: &Function) -> String {
-    let qualifier = &pending.delivery.qualifier;
+/// The record of `pending` as it would be sent.
+///
+/// # Errors
+/// Why it cannot be made.
+pub(crate) fn record_of(shared: &Shared, pending: &PendingDelivery) -> Result<Bytes, String> {
+    let about = shared.catalog.named(pending.delivery.function).ok_or_else(forgotten)?;
+    encode(pending, &function_arn(shared, &pending.delivery, &about)).map_err(Failure::reason)
+}
+
+pub(crate) fn function_arn(shared: &Shared, delivery: &Delivery, about: &Function) -> String {
+    let qualifier = &delivery.qualifier;
     arn::format(&shared.options.region, &about.account, &about.service, qualifier, &about.name)
 }
 

@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use bide_types::{InvocationId, Timestamp};
 
-use crate::options::{LANE_FAILURES_MAX, LANE_PUT_OFF, LANE_WAIT_FIRST, LANE_WAIT_MAX, LANE_WAITING_MAX};
+use crate::options::{
+    LANE_FAILURES_MAX, LANE_FAST_MIN, LANE_PACE_WINDOW, LANE_PUT_OFF, LANE_WAIT_FIRST, LANE_WAIT_MAX,
+    LANE_WAITING_MAX,
+};
 
 /// Which lane a delivery takes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,8 +30,10 @@ pub(super) enum Admission {
     Start,
     /// It waits in the lane and comes out of [`Lanes::next`].
     Wait,
-    /// The lane is full.
+    /// The lane is full and slow: others behind it must not wait for it.
     PutOff(Timestamp),
+    /// The lane is full and fast: it has room again before long.
+    Leave,
     /// The target is down and is not tried before that time.
     Refuse(Timestamp),
 }
@@ -49,6 +54,17 @@ struct Lane {
     under_way: usize,
     waiting: VecDeque<InvocationId>,
     health: Health,
+    pace: Pace,
+}
+
+/// How many deliveries of a lane ended lately.
+#[derive(Default)]
+struct Pace {
+    /// When this window began.
+    since: Timestamp,
+    count: usize,
+    /// In the window before.
+    before: usize,
 }
 
 /// What is known of a target.
@@ -82,6 +98,7 @@ impl Lanes {
                 lane.waiting.push_back(id);
                 Admission::Wait
             }
+            Admission::Wait if lane.pace.is_fast(now) => Admission::Leave,
             Admission::Wait => Admission::PutOff(now.plus(LANE_PUT_OFF)),
             decided => decided,
         }
@@ -91,7 +108,13 @@ impl Lanes {
         if let Some(lane) = self.0.get_mut(key) {
             lane.under_way -= 1;
             lane.note(sent, now);
+            lane.pace.count_one(now);
         }
+    }
+
+    /// Whether a lane can take up a good many more.
+    pub(super) fn has_room(&self, key: &LaneKey) -> bool {
+        self.0.get(key).is_none_or(|lane| lane.waiting.len() < LANE_WAITING_MAX / 2)
     }
 
     /// The next of those that wait in a lane, with what happens to it now; call until there is none.
@@ -109,7 +132,8 @@ impl Lanes {
 
 impl Lane {
     fn new(concurrency: usize) -> Self {
-        Self { concurrency, under_way: 0, waiting: VecDeque::new(), health: Health::Well { failures: 0 } }
+        let (waiting, health) = (VecDeque::new(), Health::Well { failures: 0 });
+        Self { concurrency, under_way: 0, waiting, health, pace: Pace::default() }
     }
 
     /// Whether one more may start now; counts it if so.
@@ -137,6 +161,27 @@ impl Lane {
             // It was under way before the target was seen to be down.
             (Sent::TargetFailed, Health::Down { until, wait }) => Health::Down { until: *until, wait: *wait },
         };
+    }
+}
+
+impl Pace {
+    fn count_one(&mut self, now: Timestamp) {
+        self.turn(now);
+        self.count += 1;
+    }
+
+    fn is_fast(&mut self, now: Timestamp) -> bool {
+        self.turn(now);
+        self.count.max(self.before) >= LANE_FAST_MIN
+    }
+
+    /// Begins a new window when this one is over.
+    fn turn(&mut self, now: Timestamp) {
+        let age = now.since(self.since);
+        if age >= LANE_PACE_WINDOW {
+            self.before = if age < LANE_PACE_WINDOW * 2 { self.count } else { 0 };
+            (self.since, self.count) = (now, 0);
+        }
     }
 }
 

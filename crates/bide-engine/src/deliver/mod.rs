@@ -5,7 +5,7 @@
 //! task; a crash between a confirmation and its record in the store sends a record once more. A function as target is
 //! invoked asynchronously in the commit that settles the delivery, so for it a crash neither loses nor doubles a record.
 
-mod attempt;
+pub(crate) mod attempt;
 mod lanes;
 
 use std::collections::HashSet;
@@ -84,26 +84,34 @@ impl Deliverer {
         for (_, id) in positions {
             if !self.known.contains(&id)
                 && let Some(pending) = self.shared.store.delivery(id).await?
+                && !self.take_up(pending, now)
             {
-                self.take_up(pending, now);
+                self.more = true;
+                return Ok(now.plus(MAINTENANCE_PERIOD));
             }
         }
         self.more = next.is_some_and(|next| next <= now);
-        // What is left aside is looked for when something known is out of the way.
         Ok(next.filter(|next| *next > now).unwrap_or(now.plus(MAINTENANCE_PERIOD)))
     }
 
-    fn take_up(&mut self, pending: PendingDelivery, now: Timestamp) {
+    /// Whether it was taken up; if not, nothing behind it is either.
+    fn take_up(&mut self, pending: PendingDelivery, now: Timestamp) -> bool {
         let id = pending.delivery.invocation;
         let route = attempt::route(&self.shared, &pending);
         let lane = route.lane();
+        let admission = self.lanes.admit(&lane, route.concurrency(), id, now);
+        let step = match admission {
+            Admission::Leave => return false,
+            Admission::Start => Some(Step::Send(Some(Box::new((pending, route))))),
+            Admission::Wait => None,
+            Admission::PutOff(until) => Some(Step::PutOff(until)),
+            Admission::Refuse(until) => Some(Step::Refuse(until)),
+        };
         self.known.insert(id);
-        match self.lanes.admit(&lane, route.concurrency(), id, now) {
-            Admission::Start => self.start(lane, id, Step::Send(Some(Box::new((pending, route))))),
-            Admission::Wait => {}
-            Admission::PutOff(until) => self.start(lane, id, Step::PutOff(until)),
-            Admission::Refuse(until) => self.start(lane, id, Step::Refuse(until)),
+        if let Some(step) = step {
+            self.start(lane, id, step);
         }
+        true
     }
 
     fn start(&mut self, lane: LaneKey, id: InvocationId, step: Step) {
@@ -114,7 +122,8 @@ impl Deliverer {
     fn finished(&mut self, done: Done) {
         let now = self.shared.clock.now();
         self.known.remove(&done.id);
-        self.look_again |= self.more;
+        // What was left aside is looked for when it may find room.
+        self.look_again |= self.more && (done.sent.is_none() || self.lanes.has_room(&done.lane));
         if let Err(error) = &done.stored {
             tracing::error!(%error, "a delivery could not be settled");
             self.look_again = false;

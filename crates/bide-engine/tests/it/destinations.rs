@@ -101,7 +101,7 @@ async fn a_missing_target_is_retried_and_then_given_up() {
         fixture.clock.advance(Duration::from_secs(300));
         fixture.settle().await;
     }
-    assert_eq!(fixture.task("t").await.invocation.destination, DestinationStatus::Failed);
+    assert_eq!(fixture.task("t").await.invocation.destination, DestinationStatus::DeadLettered);
     assert_eq!(fixture.status("t").await, Status::Succeeded);
 }
 
@@ -164,7 +164,7 @@ async fn a_deleted_function_is_forgotten_when_nothing_of_it_is_under_way() {
     };
     assert_eq!(retired().await, 1);
     for _ in 0..3 {
-        fixture.clock.advance(Duration::from_secs(3600));
+        fixture.clock.advance(Duration::from_secs(3 * 86_400));
         fixture.settle().await;
         fixture.settle().await;
     }

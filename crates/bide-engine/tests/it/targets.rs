@@ -244,3 +244,85 @@ async fn a_shutdown_lets_a_delivery_finish_and_no_longer_than_the_drain_timeout(
         assert_eq!(queues.got().len(), permits);
     }
 }
+
+/// Lets the clock pass all attempts to deliver.
+async fn until_dead(fixture: &Fixture, count: usize) {
+    for _ in 0..200 {
+        fixture.settle().await;
+        let letters = fixture.engine.dead_letters(&fixture.account, None, 100).await.expect("readable");
+        if letters.letters.len() == count {
+            return;
+        }
+        fixture.clock.advance(Duration::from_secs(60));
+    }
+    panic!("never {count} dead letters");
+}
+
+#[tokio::test]
+async fn what_is_given_up_can_be_read_and_delivered_again() {
+    let queues = Queues::new();
+    let fixture = fixture(&queues).await;
+    configure(&fixture, "f", queue("down")).await.expect("put");
+    for number in 0..3 {
+        fixture.submit(&format!("t-{number}"), "x", 0).await.expect("accepted");
+    }
+    until_dead(&fixture, 3).await;
+    let fixture = fixture.crash(2).await;
+    let (engine, account) = (fixture.engine.clone(), fixture.account.clone());
+    let first = engine.dead_letters(&account, None, 2).await.expect("readable");
+    let rest = engine.dead_letters(&account, first.next, 2).await.expect("readable");
+    assert_eq!((first.letters.len(), rest.letters.len(), rest.next), (2, 1, None));
+    let id = first.letters[0].letter.delivery.invocation;
+    let (view, record) = engine.dead_letter(&account, id).await.expect("it is there");
+    assert_eq!((view.condition(), view.letter.attempts), ("", 20));
+    let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+    assert_eq!(record["requestPayload"], "x");
+
+    let stranger = bide_types::AccountId::new("20002").expect("valid");
+    assert!(engine.dead_letters(&stranger, None, 10).await.expect("readable").letters.is_empty());
+    for refused in [
+        engine.dead_letter(&stranger, id).await.map(|_| ()),
+        engine.change_dead_letter(&stranger, id, false).await,
+        engine.change_dead_letters(&stranger, false).await.map(|changed| assert_eq!(changed, 0)),
+    ] {
+        assert!(refused.is_ok() || refused.is_err_and(|error| error.code() == ErrorCode::DeadLetterNotFound));
+    }
+
+    *queues.down.lock().expect("nobody panics") = false;
+    engine.change_dead_letter(&account, id, true).await.expect("redriven");
+    until_got(&fixture, &queues, 1).await;
+    let again = engine.change_dead_letter(&account, id, true).await.expect_err("it is no dead letter");
+    assert_eq!(again.code(), ErrorCode::DeadLetterNotFound);
+    let last = rest.letters[0].letter.delivery.invocation;
+    engine.change_dead_letter(&account, last, false).await.expect("dropped");
+    assert_eq!(engine.change_dead_letters(&account, true).await.expect("redriven"), 1);
+    until_got(&fixture, &queues, 2).await;
+    fixture.settle().await;
+    assert!(engine.dead_letters(&account, None, 10).await.expect("readable").letters.is_empty());
+    let mut ends: Vec<_> = Vec::new();
+    for number in 0..3 {
+        let target = fixture.target("f");
+        let task = engine.task(&target, &task_id(&format!("t-{number}"))).await.expect("exists");
+        ends.push(task.invocation.destination);
+    }
+    ends.sort_by_key(|end| *end == DestinationStatus::Failed);
+    assert_eq!(ends, [DestinationStatus::Delivered, DestinationStatus::Delivered, DestinationStatus::Failed]);
+}
+
+#[tokio::test]
+async fn dead_letters_are_bounded_by_number_and_age() {
+    let queues = Queues::new();
+    let options = Options { dead_letters_max: 2, ..Options::default() };
+    let fixture = Fixture::with_destinations(50, options.clone(), Arc::new(queues.clone())).await.0;
+    configure(&fixture, "f", queue("down")).await.expect("put");
+    for number in 0..5 {
+        fixture.submit(&format!("t-{number}"), "x", 0).await.expect("accepted");
+    }
+    until_dead(&fixture, 2).await;
+    for _ in 0..3 {
+        fixture.clock.advance(options.dead_letter_retention);
+        fixture.settle().await;
+    }
+    let letters = fixture.engine.dead_letters(&fixture.account, None, 10).await.expect("readable");
+    assert!(letters.letters.is_empty(), "{letters:?}");
+}

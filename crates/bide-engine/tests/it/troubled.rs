@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use bide_core::{Epoch, LeaseHolder, Ledger};
 use bide_store::memory::MemoryStore;
 use bide_store::{
-    Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DueDeliveries, Health, LeaseRef,
-    PendingDelivery, Stats, Store, StoreError, TaskPage, TaskQuery, TaskView,
+    Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DeadLetter, DueDeliveries, Health, LeaseRef,
+    OutboxPosition, PendingDelivery, Stats, Store, StoreError, TaskPage, TaskQuery, TaskView,
 };
 use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
@@ -115,6 +115,25 @@ impl Store for Troubled {
 
     fn delivery(&self, id: InvocationId) -> BoxFuture<'_, Result<Option<PendingDelivery>, StoreError>> {
         self.store.delivery(id)
+    }
+
+    fn dead_letters(
+        &self,
+        after: Option<OutboxPosition>,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<DeadLetter>, StoreError>> {
+        self.store.dead_letters(after, max)
+    }
+
+    fn dead_letter(
+        &self,
+        id: InvocationId,
+    ) -> BoxFuture<'_, Result<Option<(DeadLetter, PendingDelivery)>, StoreError>> {
+        self.store.dead_letter(id)
+    }
+
+    fn dead_letter_count(&self) -> BoxFuture<'_, Result<usize, StoreError>> {
+        self.store.dead_letter_count()
     }
 
     fn task(

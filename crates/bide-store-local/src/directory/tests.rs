@@ -48,6 +48,20 @@ fn a_directory_that_is_made_is_closed_to_others_and_one_that_is_there_stays_as_i
 }
 
 #[tokio::test]
+async fn a_directory_from_before_dead_letters_opens_and_gets_a_place_for_them() {
+    let without = |format| {
+        opened_after(move |tables: &Tables| {
+            let space = tables.space(Space::DeadLetters).clone();
+            tables.database().delete_keyspace(space).expect("a write");
+            put_numbers(tables, &[(meta::FORMAT_KEY, format)]).expect("a write");
+        })
+    };
+    without(3).await.expect("it opens");
+    let Err(OpenError::Engine { reason, .. }) = without(4).await else { panic!("not refused") };
+    assert_eq!(reason, "keyspace 'dead_letters' is missing");
+}
+
+#[tokio::test]
 async fn a_store_without_a_format_is_damaged() {
     let refused =
         opened_after(|tables| tables.space(Space::Meta).remove(meta::FORMAT_KEY).expect("a write")).await;

@@ -7,6 +7,7 @@
 
 pub(crate) mod codec;
 pub(crate) mod controls;
+pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
 pub(crate) mod invocations;
 pub(crate) mod leases;

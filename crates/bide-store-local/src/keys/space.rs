@@ -35,10 +35,11 @@ pub(crate) enum Space {
     Ledgers,
     Controls,
     Meta,
+    DeadLetters,
 }
 
 impl Space {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Invocations,
         Self::Payloads,
         Self::Results,
@@ -53,6 +54,7 @@ impl Space {
         Self::Ledgers,
         Self::Controls,
         Self::Meta,
+        Self::DeadLetters,
     ];
 
     /// The name on disk.
@@ -72,6 +74,15 @@ impl Space {
             Self::Ledgers => "ledgers",
             Self::Controls => "controls",
             Self::Meta => "meta",
+            Self::DeadLetters => "dead_letters",
+        }
+    }
+
+    /// The first format of a data directory that has it.
+    pub(crate) const fn format(self) -> u64 {
+        match self {
+            Self::DeadLetters => 4,
+            _ => 1,
         }
     }
 
@@ -99,9 +110,12 @@ impl Space {
             Self::Queue | Self::Leases | Self::TaskIds | Self::Tasks | Self::TaskStatus | Self::Settled => {
                 INDEX_BUFFER_BYTES
             }
-            Self::Outbox | Self::Deliveries | Self::Ledgers | Self::Controls | Self::Meta => {
-                SMALL_BUFFER_BYTES
-            }
+            Self::Outbox
+            | Self::Deliveries
+            | Self::DeadLetters
+            | Self::Ledgers
+            | Self::Controls
+            | Self::Meta => SMALL_BUFFER_BYTES,
         }
     }
 }

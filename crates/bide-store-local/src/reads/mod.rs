@@ -16,7 +16,7 @@ use crate::keys::codec::Undecodable;
 use crate::keys::{Space, controls, invocations, ledgers, payloads, results, task_ids};
 use crate::tables::{Tables, read_error};
 
-pub(crate) use deliveries::{delivery, due_deliveries};
+pub(crate) use deliveries::{dead_letter, dead_letters, delivery, due_deliveries};
 pub(crate) use tasks::tasks;
 
 /// One consistent look at the tables.

@@ -6,6 +6,7 @@ use bide_types::InvocationId;
 use super::Check;
 use crate::index::entries;
 use crate::keys::codec::Undecodable;
+use crate::keys::deliveries::Place;
 use crate::keys::{
     Space, deliveries, invocations, leases, outbox, payloads, queue, results, settled, task_ids, task_status,
     tasks,
@@ -52,32 +53,30 @@ impl Check<'_> {
         self.walk(Space::Deliveries, |check, key, value| {
             let id = deliveries::parse_key(key)?;
             let stored = deliveries::decode(id, value)?;
-            let position = outbox::key((stored.due, id));
-            if check.get(Space::Outbox, &position).is_none() {
-                check.problem(
-                    Space::Outbox,
-                    &position,
-                    format!("it is missing; the delivery of {id} calls for it"),
-                );
+            let (space, position) = (stored.place.space(), outbox::key(stored.position()));
+            if check.get(space, &position).is_none() {
+                check.problem(space, &position, format!("it is missing; the delivery of {id} calls for it"));
             }
-            let pending = check
-                .record(id)
-                .is_some_and(|invocation| invocation.destination == DestinationStatus::Pending);
-            match pending {
+            let status = match stored.place {
+                Place::Outbox { .. } => DestinationStatus::Pending,
+                Place::Dead { .. } => DestinationStatus::DeadLettered,
+            };
+            match check.record(id).is_some_and(|invocation| invocation.destination == status) {
                 true => Ok(()),
-                false => Err(Undecodable::new(format!("{id} does not wait for a delivery"))),
+                false => Err(Undecodable::new(format!("{id} does not say that it is {status:?}"))),
             }
         });
-        self.walk(Space::Outbox, |check, key, _| {
-            let (due, id) = outbox::parse_key(key)?;
-            let stored = check.get(Space::Deliveries, &deliveries::key(id));
-            let due_there =
-                stored.and_then(|value| deliveries::decode(id, &value).ok()).map(|stored| stored.due);
-            match due_there == Some(due) {
-                true => Ok(()),
-                false => Err(Undecodable::new(format!("the delivery of {id} does not call for it"))),
-            }
-        });
+        for space in [Space::Outbox, Space::DeadLetters] {
+            self.walk(space, |check, key, _| {
+                let (at, id) = outbox::parse_key(key)?;
+                let stored = check.get(Space::Deliveries, &deliveries::key(id));
+                let stored = stored.and_then(|value| deliveries::decode(id, &value).ok());
+                match stored.is_some_and(|stored| stored.place.space() == space && stored.place.at() == at) {
+                    true => Ok(()),
+                    false => Err(Undecodable::new(format!("the delivery of {id} does not call for it"))),
+                }
+            });
+        }
     }
 }
 

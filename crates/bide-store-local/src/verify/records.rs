@@ -1,6 +1,6 @@
 //! From records to indexes: everything that a record calls for is there.
 
-use bide_core::{DestinationStatus, Invocation};
+use bide_core::Invocation;
 use bide_types::InvocationId;
 
 use super::Check;
@@ -19,7 +19,7 @@ impl Check<'_> {
             check.tally(&invocation);
             check.record_entries(&invocation);
             check.record_payload(id);
-            if invocation.destination == DestinationStatus::Pending {
+            if invocation.destination.has_record() {
                 check.record_delivery(id);
             }
             if invocation.is_forgettable() {

@@ -25,6 +25,10 @@ fn ids(deliveries: &[PendingDelivery]) -> Vec<InvocationId> {
     deliveries.iter().map(|pending| pending.delivery.invocation).collect()
 }
 
+fn gave_up() -> DeliveryOutcome {
+    DeliveryOutcome::GaveUp { reason: "nobody took it".to_owned() }
+}
+
 async fn destination<S: Subject>(driver: &Driver<S>, task: &str) -> Option<DestinationStatus> {
     driver.task(task).await.map(|view| view.invocation.destination)
 }
@@ -159,15 +163,15 @@ pub async fn the_end_of_a_delivery_is_on_the_task(subject: impl Subject) {
     let driver = driver(subject);
     for (name, outcome, status) in [
         ("delivered", DeliveryOutcome::Delivered, DestinationStatus::Delivered),
-        ("given-up", DeliveryOutcome::GaveUp, DestinationStatus::Failed),
+        ("given-up", gave_up(), DestinationStatus::DeadLettered),
     ] {
         let id = driver.settle(at(0), task(name)).await;
         driver.deliver(at(1), id, DeliveryOutcome::RetryAt(at(2))).await;
         driver.deliver(at(2), id, outcome).await;
         assert_eq!(driver.pending_deliveries().await, []);
         assert_eq!(destination(&driver, name).await, Some(status));
-        for late in [DeliveryOutcome::GaveUp, DeliveryOutcome::Delivered, DeliveryOutcome::RetryAt(at(9))] {
-            driver.deliver(at(3), id, late).await;
+        for late in [gave_up(), DeliveryOutcome::Delivered, DeliveryOutcome::RetryAt(at(9))] {
+            driver.deliver(at(3), id, late.clone()).await;
             assert_eq!(destination(&driver, name).await, Some(status), "{late:?} comes late");
         }
         assert_eq!(driver.pending_deliveries().await, []);
@@ -184,13 +188,13 @@ pub async fn two_outcomes_in_one_batch_are_taken_in_turn(subject: impl Subject) 
     let deliveries = vec![
         outcome(settled[0], DeliveryOutcome::RetryAt(at(5))),
         outcome(settled[0], DeliveryOutcome::Delivered),
-        outcome(settled[1], DeliveryOutcome::GaveUp),
+        outcome(settled[1], gave_up()),
         outcome(settled[1], DeliveryOutcome::RetryAt(at(5))),
     ];
     driver.commit(Batch { now: at(1), deliveries, ..Batch::default() }).await;
     assert_eq!(driver.pending_deliveries().await, []);
     assert_eq!(destination(&driver, "job").await, Some(DestinationStatus::Delivered));
-    assert_eq!(destination(&driver, "other").await, Some(DestinationStatus::Failed));
+    assert_eq!(destination(&driver, "other").await, Some(DestinationStatus::DeadLettered));
 }
 
 pub async fn a_record_is_not_settled_by_the_batch_that_adds_it(subject: impl Subject) {

@@ -12,8 +12,9 @@ use bytes::Bytes;
 
 use super::Subject;
 use crate::batch::{
-    Batch, BatchReply, Claim, ClaimReply, Claimed, DeliveryOutcome, PendingDelivery, Purge, SettleDelivery,
-    Stop, StopReply, Submission, SubmitReply, Transition, TransitionReply,
+    Batch, BatchReply, Claim, ClaimReply, Claimed, DeadLetter, DeadLetterChange, DeliveryOutcome,
+    PendingDelivery, Purge, SettleDelivery, Stop, StopReply, Submission, SubmitReply, Transition,
+    TransitionReply,
 };
 use crate::query::{SortOrder, TaskQuery, TaskView};
 use crate::store::Store;
@@ -188,6 +189,7 @@ impl<S: Subject> Driver<S> {
             batch.submissions.len(),
             batch.transitions.len(),
             batch.stops.len(),
+            batch.dead_letters.len(),
             batch.claims.len(),
             batch.purges.len(),
         ];
@@ -197,6 +199,7 @@ impl<S: Subject> Driver<S> {
             reply.submissions.len(),
             reply.transitions.len(),
             reply.stops.len(),
+            reply.dead_letters.len(),
             reply.claims.len(),
             reply.purges.len(),
         ];
@@ -293,6 +296,24 @@ impl<S: Subject> Driver<S> {
     pub(super) async fn deliver(&self, now: Timestamp, invocation: InvocationId, outcome: DeliveryOutcome) {
         let deliveries = vec![SettleDelivery { invocation, outcome }];
         self.commit(Batch { now, deliveries, ..Batch::default() }).await;
+    }
+
+    /// Gives a delivery up for a reason.
+    pub(super) async fn give_up(&self, now: Timestamp, invocation: InvocationId, reason: &str) {
+        self.deliver(now, invocation, DeliveryOutcome::GaveUp { reason: reason.to_owned() }).await;
+    }
+
+    pub(super) async fn change_letter(&self, now: Timestamp, change: DeadLetterChange) -> usize {
+        let dead_letters = vec![change];
+        self.commit(Batch { now, dead_letters, ..Batch::default() }).await.dead_letters.remove(0)
+    }
+
+    /// The dead letters, the longest given up first.
+    pub(super) async fn dead_letters(&self) -> Vec<DeadLetter> {
+        let letters = self.store().dead_letters(None, usize::MAX).await.expect("a read");
+        let count = self.store().dead_letter_count().await.expect("a read");
+        assert_eq!(count, letters.len());
+        letters
     }
 
     pub(super) async fn purge(&self, now: Timestamp, settled_before: Timestamp, max: usize) -> usize {

@@ -16,6 +16,7 @@
 pub mod batches;
 pub mod claims;
 pub mod controls;
+pub mod dead_letters;
 pub mod deliveries;
 mod driver;
 pub mod faults;
@@ -114,6 +115,15 @@ macro_rules! conformance {
                 the_end_of_a_delivery_is_on_the_task
                 two_outcomes_in_one_batch_are_taken_in_turn
                 a_record_is_not_settled_by_the_batch_that_adds_it
+            }
+            dead_letters {
+                what_is_given_up_is_kept_with_its_reason
+                a_dead_letter_is_delivered_again_as_if_never_tried
+                a_dropped_letter_is_gone
+                the_oldest_letters_are_dropped_first
+                letters_come_in_pages_in_the_order_of_time
+                a_task_with_a_dead_letter_is_not_purged
+                what_is_no_dead_letter_is_not_changed
             }
             retention {
                 the_largest_event_and_result_are_kept

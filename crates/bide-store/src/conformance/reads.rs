@@ -3,7 +3,7 @@
 use std::fmt::{Debug, Write as _};
 
 use bide_core::{LeaseHolder, Status};
-use bide_types::{FunctionId, Qualifier, Timestamp};
+use bide_types::{FunctionId, InvocationId, Qualifier, Timestamp};
 
 use super::driver::{HOLDER, all_tasks, at, due_deliveries, every_page};
 use crate::query::{SortOrder, TaskQuery};
@@ -69,6 +69,15 @@ pub(super) async fn reads(store: &dyn Store, now: Timestamp) -> Reads {
         let deliveries = due_deliveries(store, now, max).await;
         reads.note(format!("{max} deliveries due at {now:?}"), &deliveries);
     }
+    for (after, max) in [(None, usize::MAX), (Some((now, InvocationId::new(0))), 2)] {
+        let letters = store.dead_letters(after, max).await.expect("a read");
+        for letter in &letters {
+            let id = letter.delivery.invocation;
+            reads.note(format!("dead letter {id}"), &store.dead_letter(id).await.expect("a read"));
+        }
+        reads.note(format!("{max} dead letters after {after:?}"), &letters);
+    }
+    reads.note("number of dead letters", &store.dead_letter_count().await.expect("a read"));
     reads.note("controls", &store.controls().await.expect("a read"));
     for function in FUNCTIONS {
         read_function(&mut reads, store, function).await;

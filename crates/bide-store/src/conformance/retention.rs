@@ -95,7 +95,7 @@ pub async fn a_task_whose_delivery_is_pending_is_not_purged(subject: impl Subjec
     let id = driver.settle(at(0), task("job")).await;
     assert_eq!(driver.purge(at(100), at(100), 10).await, 0);
     assert_eq!(driver.pending_deliveries().await.len(), 1);
-    driver.deliver(at(100), id, DeliveryOutcome::GaveUp).await;
+    driver.deliver(at(100), id, DeliveryOutcome::Delivered).await;
     assert_eq!(driver.purge(at(100), at(100), 10).await, 1);
     assert_eq!(driver.task("job").await, None);
 }

@@ -12,13 +12,13 @@ use bytes::Bytes;
 use super::driver::{HOLDER, at, deferred, of, plain, start, succeed, task, task_id, with_qualifier};
 use super::reads::FUNCTIONS;
 use crate::batch::{
-    Batch, BatchReply, Claim, DeliveryOutcome, Purge, SettleDelivery, Stop, Submission, SubmitReply,
-    Transition, TransitionReply,
+    Batch, BatchReply, Claim, DeadLetterChange, DeliveryOutcome, Purge, SettleDelivery, Stop, Submission,
+    SubmitReply, Transition, TransitionReply,
 };
 use crate::control::{ControlChange, ControlKey, ControlWrite, Expected};
 
 /// Task ids are drawn from so many, so that some are drawn twice.
-const TASK_IDS: u64 = 60;
+const TASK_IDS: u64 = 30;
 /// What is remembered of answers, to refer to later.
 const MEMORY: usize = 30;
 
@@ -55,13 +55,14 @@ impl Script {
         let policies = self.policies();
         let mut batch = Batch { now: self.now, ..Batch::default() };
         for _ in 0..=self.dice.below(6) {
-            match self.dice.below(20) {
+            match self.dice.below(21) {
                 0..=5 => batch.submissions.push(self.submission()),
                 6..=8 => batch.claims.push(self.claim(&policies)),
                 9..=14 => batch.transitions.extend(self.transition(&policies)),
                 15 => batch.stops.push(self.stop(&policies)),
                 16..=17 => batch.deliveries.extend(self.delivery()),
                 18 => batch.controls.push(self.control()),
+                19 => batch.dead_letters.extend(self.letter_change()),
                 _ => batch.purges.push(self.purge()),
             }
         }
@@ -220,12 +221,22 @@ impl Script {
         let position = self.dice.index(known.len().max(1));
         let invocation = *known.get(position)?;
         let outcome = match self.dice.below(6) {
-            0 => DeliveryOutcome::GaveUp,
+            0 => DeliveryOutcome::GaveUp { reason: format!("reason {}", self.dice.below(100)) },
             1 => DeliveryOutcome::Delivered,
             2 => DeliveryOutcome::PutOff(self.now.plus(Duration::from_millis(self.dice.below(5000)))),
             _ => DeliveryOutcome::RetryAt(self.now.plus(Duration::from_millis(self.dice.below(5000)))),
         };
         Some(SettleDelivery { invocation, outcome })
+    }
+
+    fn letter_change(&mut self) -> Option<DeadLetterChange> {
+        if self.dice.chance(20) {
+            let before = self.now.minus(Duration::from_millis(self.dice.below(5000)));
+            return Some(DeadLetterChange::DropBefore { before, max: self.dice.index(3) });
+        }
+        let position = self.dice.index(self.settled.len().max(1));
+        let id = *self.settled.get(position)?;
+        Some(if self.dice.chance(50) { DeadLetterChange::Redrive(id) } else { DeadLetterChange::Drop(id) })
     }
 
     fn control(&mut self) -> ControlChange {

@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
 
 /// The sources of all themes.
-const THEMES: [&str; 12] = [
+const THEMES: [&str; 13] = [
     include_str!("batches.rs"),
     include_str!("claims.rs"),
     include_str!("controls.rs"),
     include_str!("deliveries.rs"),
+    include_str!("dead_letters.rs"),
     include_str!("faults.rs"),
     include_str!("leases.rs"),
     include_str!("lifecycle.rs"),

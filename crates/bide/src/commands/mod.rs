@@ -3,6 +3,7 @@
 //! Owns what several of them need: naming a function on the command line, reading a list, and a runtime to wait in.
 
 pub(crate) mod aliases;
+pub(crate) mod deadletters;
 pub(crate) mod demo;
 pub(crate) mod deploy;
 pub(crate) mod functions;

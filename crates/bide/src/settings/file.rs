@@ -25,6 +25,8 @@ pub(super) struct File {
     pub(super) task_retention_seconds: Option<u64>,
     pub(super) disk_reserve_mb: Option<u64>,
     pub(super) missed_ticks: Option<MissedTicksRule>,
+    pub(super) dead_letter_retention_seconds: Option<u64>,
+    pub(super) dead_letters_max: Option<usize>,
     pub(super) idle_timeout_seconds: Option<u64>,
     pub(super) start_timeout_seconds: Option<u64>,
     pub(super) instances_per_account: Option<usize>,

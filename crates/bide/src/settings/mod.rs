@@ -71,6 +71,12 @@ pub(crate) struct Flags {
     /// What becomes of ticks of time triggers that were due while no server ran [default: skip]
     #[arg(long, env = "BIDE_MISSED_TICKS")]
     pub(crate) missed_ticks: Option<MissedTicksRule>,
+    /// Seconds for which destination records that were given up are kept [default: 604800]
+    #[arg(long, env = "BIDE_DEAD_LETTER_RETENTION_SECONDS")]
+    pub(crate) dead_letter_retention_seconds: Option<u64>,
+    /// Most of them; beyond, the oldest are dropped [default: 100000]
+    #[arg(long, env = "BIDE_DEAD_LETTERS_MAX")]
+    pub(crate) dead_letters_max: Option<usize>,
     /// Seconds after which an idle instance is ended [default: 180]
     #[arg(long, env = "BIDE_IDLE_TIMEOUT_SECONDS")]
     pub(crate) idle_timeout_seconds: Option<u64>,
@@ -113,6 +119,8 @@ pub(crate) struct Settings {
     pub(crate) task_retention: Option<Duration>,
     pub(crate) disk_reserve_bytes: u64,
     pub(crate) missed_ticks: MissedTicksRule,
+    pub(crate) dead_letter_retention: Option<Duration>,
+    pub(crate) dead_letters_max: Option<usize>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) instances_per_account: Option<usize>,
@@ -174,6 +182,10 @@ impl Settings {
                 .or(file.disk_reserve_mb)
                 .map_or(RESERVE_BYTES_DEFAULT, |mib| mib.saturating_mul(1024 * 1024)),
             missed_ticks: flags.missed_ticks.or(file.missed_ticks).unwrap_or_default(),
+            dead_letter_retention: seconds(
+                flags.dead_letter_retention_seconds.or(file.dead_letter_retention_seconds),
+            ),
+            dead_letters_max: flags.dead_letters_max.or(file.dead_letters_max),
             idle_timeout: seconds(flags.idle_timeout_seconds.or(file.idle_timeout_seconds)),
             start_timeout: seconds(flags.start_timeout_seconds.or(file.start_timeout_seconds)),
             instances_per_account: flags.instances_per_account.or(file.instances_per_account),

@@ -43,6 +43,26 @@ fn a_full_lane_puts_off() {
 }
 
 #[test]
+fn a_full_lane_that_is_fast_leaves_the_rest_where_it_is() {
+    let mut lanes = Lanes::default();
+    lanes.admit(&key("a"), 1, id(0), NOW);
+    for number in 0..(LANE_WAITING_MAX + LANE_FAST_MIN) as u64 {
+        if number < LANE_FAST_MIN as u64 {
+            lanes.finished(&key("a"), Sent::Well, NOW);
+            assert_eq!(lanes.admit(&key("a"), 1, id(number), NOW), Admission::Start);
+        } else {
+            assert_eq!(lanes.admit(&key("a"), 1, id(number), NOW), Admission::Wait);
+        }
+    }
+    assert!(!lanes.has_room(&key("a")) && lanes.has_room(&key("b")));
+    assert_eq!(lanes.admit(&key("a"), 1, id(9_999_999), NOW), Admission::Leave);
+    let later = NOW.plus(LANE_PACE_WINDOW);
+    assert_eq!(lanes.admit(&key("a"), 1, id(9_999_999), later), Admission::Leave, "it was just now");
+    let slow = later.plus(LANE_PACE_WINDOW * 2);
+    assert_eq!(lanes.admit(&key("a"), 1, id(9_999_999), slow), Admission::PutOff(slow.plus(LANE_PUT_OFF)));
+}
+
+#[test]
 fn a_target_that_fails_in_a_row_is_left_alone_for_longer_and_longer() {
     let mut lanes = down();
     let mut now = NOW;

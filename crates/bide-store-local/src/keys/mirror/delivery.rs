@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::numbers;
 use super::outcome::OutcomeV1;
 use crate::keys::codec::Undecodable;
-use crate::keys::deliveries::StoredDelivery;
+use crate::keys::deliveries::{Place, StoredDelivery};
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DeliveryV1<'a> {
@@ -33,6 +33,35 @@ pub(crate) struct DeliveryV2<'a> {
     kind: u8,
 }
 
+/// Version 2 knew the outbox only. Here the time of the first version is since when a record is dead, if it is.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DeliveryV3<'a> {
+    #[serde(borrow)]
+    second: DeliveryV2<'a>,
+    /// Why it was given up.
+    dead: Option<&'a str>,
+}
+
+impl<'a> From<&'a StoredDelivery> for DeliveryV3<'a> {
+    fn from(stored: &'a StoredDelivery) -> Self {
+        let dead = match &stored.place {
+            Place::Outbox { .. } => None,
+            Place::Dead { reason, .. } => Some(reason.as_str()),
+        };
+        Self { second: DeliveryV2::from(stored), dead }
+    }
+}
+
+impl DeliveryV3<'_> {
+    pub(crate) fn into_domain(self, id: InvocationId) -> Result<StoredDelivery, Undecodable> {
+        let mut stored = self.second.into_domain(id)?;
+        if let Some(reason) = self.dead {
+            stored.place = Place::Dead { since: stored.place.at(), reason: reason.to_owned() };
+        }
+        Ok(stored)
+    }
+}
+
 impl<'a> From<&'a StoredDelivery> for DeliveryV2<'a> {
     fn from(stored: &'a StoredDelivery) -> Self {
         Self { first: DeliveryV1::from(stored), kind: numbers::kind(stored.delivery.kind) }
@@ -52,7 +81,7 @@ impl<'a> From<&'a StoredDelivery> for DeliveryV1<'a> {
         let delivery = &stored.delivery;
         Self {
             attempts: stored.attempts,
-            due: stored.due.as_micros(),
+            due: stored.place.at().as_micros(),
             function: delivery.function.get(),
             qualifier: delivery.qualifier.as_str(),
             request_id: delivery.request_id.as_str(),
@@ -81,6 +110,7 @@ impl DeliveryV1<'_> {
             invoke_count: self.invoke_count,
             hops: self.hops,
         };
-        Ok(StoredDelivery { delivery, attempts: self.attempts, due: Timestamp::from_micros(self.due) })
+        let place = Place::Outbox { due: Timestamp::from_micros(self.due) };
+        Ok(StoredDelivery { delivery, attempts: self.attempts, place })
     }
 }

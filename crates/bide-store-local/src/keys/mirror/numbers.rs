@@ -44,6 +44,7 @@ numbers!(
     Pending = 2,
     Delivered = 3,
     Failed = 4,
+    DeadLettered = 5,
 );
 numbers!(kind, to_kind, CallKind, "kind of call", Event = 1, Http = 2,);
 numbers!(slot, to_slot, Slot, "destination slot", Success = 1, Failure = 2,);

@@ -37,7 +37,7 @@ fn entries_of(space: Space) -> Vec<Entry> {
             .iter()
             .map(|stored| own(&deliveries::key(stored.delivery.invocation), &deliveries::encode(stored)))
             .collect(),
-        Space::Outbox => vec![own(&outbox::key((Timestamp::from_millis(9), id)), &[])],
+        Space::Outbox | Space::DeadLetters => vec![own(&outbox::key((Timestamp::from_millis(9), id)), &[])],
         Space::Ledgers => {
             let ledger = Ledger::from_parts(450, [10, 20, 30, 40, 50, 60, 70, 80, 90]);
             vec![own(&ledgers::key(FunctionId::new(5)), &ledgers::encode(&ledger))]
@@ -134,7 +134,8 @@ fn the_records_of_the_golden_files_are_read() {
         });
         assert_eq!(found.collect::<Vec<_>>(), expected, "version {version}");
     }
-    let records = [(1, samples::first_deliveries()), (2, samples::deliveries())];
+    let records =
+        [(1, samples::first_deliveries()), (2, samples::second_deliveries()), (3, samples::deliveries())];
     for (version, expected) in records {
         let found = golden_of(Space::Deliveries, version).into_iter().map(|(key, value)| {
             let id = deliveries::parse_key(&key).expect("a key");

@@ -8,7 +8,7 @@ use bide_core::{
 };
 use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
 
-use crate::keys::deliveries::StoredDelivery;
+use crate::keys::deliveries::{Place, StoredDelivery};
 
 fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000 + millis)
@@ -112,19 +112,32 @@ pub(super) fn first_invocations() -> Vec<Invocation> {
 
 pub(super) fn invocations() -> Vec<Invocation> {
     let http = |invocation| Invocation { kind: CallKind::Http, ..invocation };
-    let added =
-        [http(plain(18, State::Enqueued)), http(settled(19, Outcome::Succeeded, DestinationStatus::Pending))];
+    let added = [
+        http(plain(18, State::Enqueued)),
+        http(settled(19, Outcome::Succeeded, DestinationStatus::Pending)),
+        settled(20, Outcome::Expired, DestinationStatus::DeadLettered),
+    ];
     first_invocations().into_iter().chain(added).collect()
 }
 
 /// What the first version could say.
 pub(super) fn first_deliveries() -> Vec<StoredDelivery> {
-    let mut all = deliveries();
+    let mut all = second_deliveries();
     all.truncate(2);
     all
 }
 
 pub(super) fn deliveries() -> Vec<StoredDelivery> {
+    let mut all = second_deliveries();
+    let place = Place::Dead { since: at(9000), reason: "nobody took it".to_owned() };
+    let dead = all[0].clone();
+    let invocation = InvocationId::new(dead.delivery.invocation.get() + 100);
+    all.push(StoredDelivery { delivery: Delivery { invocation, ..dead.delivery }, attempts: 20, place });
+    all
+}
+
+/// What the second version could say.
+pub(super) fn second_deliveries() -> Vec<StoredDelivery> {
     let invocations = invocations();
     let http = invocations.iter().find(|invocation| invocation.kind == CallKind::Http).cloned();
     [Slot::Success, Slot::Failure, Slot::Success]
@@ -145,7 +158,7 @@ pub(super) fn deliveries() -> Vec<StoredDelivery> {
                 hops: 1,
             },
             attempts: 4,
-            due: at(7000),
+            place: Place::Outbox { due: at(7000) },
         })
         .collect()
 }

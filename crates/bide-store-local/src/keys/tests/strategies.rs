@@ -12,7 +12,7 @@ use bide_types::{FunctionId, InstanceId, InvocationId, Line, Qualifier, RequestI
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::keys::deliveries::StoredDelivery;
+use crate::keys::deliveries::{Place, StoredDelivery};
 
 pub(super) fn moment() -> impl Strategy<Value = Timestamp> {
     any::<u64>().prop_map(Timestamp::from_micros)
@@ -141,6 +141,7 @@ pub(super) fn invocation() -> impl Strategy<Value = Invocation> {
         DestinationStatus::Pending,
         DestinationStatus::Delivered,
         DestinationStatus::Failed,
+        DestinationStatus::DeadLettered,
     ]);
     let refusals =
         prop::option::of((moment(), any::<u32>()).prop_map(|(since, count)| Refusals { since, count }));
@@ -172,7 +173,11 @@ pub(super) fn delivery() -> impl Strategy<Value = StoredDelivery> {
     let slot = prop::sample::select(vec![Slot::Success, Slot::Failure]);
     let identity = (any::<u64>(), any::<u64>(), qualifier(), request_id(), kind());
     let rest = (moment(), slot, ".{0,30}", outcome(), any::<u32>(), any::<u8>());
-    (identity, rest, any::<u32>(), moment()).prop_map(|(identity, rest, attempts, due)| StoredDelivery {
+    let place = prop_oneof![
+        moment().prop_map(|due| Place::Outbox { due }),
+        (moment(), ".{0,30}").prop_map(|(since, reason)| Place::Dead { since, reason }),
+    ];
+    (identity, rest, any::<u32>(), place).prop_map(|(identity, rest, attempts, place)| StoredDelivery {
         delivery: Delivery {
             invocation: InvocationId::new(identity.0),
             function: FunctionId::new(identity.1),
@@ -187,7 +192,7 @@ pub(super) fn delivery() -> impl Strategy<Value = StoredDelivery> {
             hops: rest.5,
         },
         attempts,
-        due,
+        place,
     })
 }
 
