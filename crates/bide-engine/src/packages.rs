@@ -4,11 +4,12 @@
 //! a crash leaves without a name is removed at the next start.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use bide_store::StoreError;
 use bide_types::Timestamp;
 use bytes::Bytes;
+use tokio::sync::RwLock;
 
 use crate::error::Error;
 use crate::options::UPLOAD_SPARED;
@@ -16,23 +17,33 @@ use crate::start::{Engine, Shared};
 
 /// Packages that came lately, by digest.
 #[derive(Default)]
-pub(crate) struct Uploads(Mutex<HashMap<String, Timestamp>>);
+pub(crate) struct Uploads {
+    lately: Mutex<HashMap<String, Timestamp>>,
+    /// Held by many who keep a package, and alone by who removes some: what came after it was decided which ones stay
+    /// would go with the rest.
+    removing: RwLock<()>,
+}
 
 impl Uploads {
     pub(crate) fn note(&self, digest: &str, now: Timestamp) {
-        self.0.lock().expect("nobody panics while holding the uploads").insert(digest.to_owned(), now);
+        self.lately().insert(digest.to_owned(), now);
     }
 
     /// Those that came after `since`; the others are forgotten.
     fn since(&self, since: Timestamp) -> Vec<String> {
-        let mut uploads = self.0.lock().expect("nobody panics while holding the uploads");
+        let mut uploads = self.lately();
         uploads.retain(|_, at| *at >= since);
         uploads.keys().cloned().collect()
+    }
+
+    fn lately(&self) -> MutexGuard<'_, HashMap<String, Timestamp>> {
+        self.lately.lock().expect("nobody panics while holding the uploads")
     }
 }
 
 /// Removes the packages that nothing names, and what is unpacked of them.
 pub(crate) async fn prune(shared: &Shared) -> Result<(), StoreError> {
+    let _alone = shared.uploads.removing.write().await;
     let mut keep = shared.uploads.since(shared.clock.now().minus(UPLOAD_SPARED));
     let mut unpacked = shared.catalog.unpacked();
     // A function that names it may be about to start.
@@ -54,6 +65,7 @@ impl Engine {
     /// When it cannot be stored.
     pub async fn put_package(&self, digest: String, zip: Bytes) -> Result<(), Error> {
         self.check_open()?;
+        let _none_go = self.shared.uploads.removing.read().await;
         self.shared.uploads.note(&digest, self.now());
         Ok(self.shared.store.put_package(digest, zip).await?)
     }

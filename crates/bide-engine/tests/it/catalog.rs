@@ -122,6 +122,23 @@ async fn a_package_goes_when_no_function_names_it_and_its_upload_is_not_recent()
 }
 
 #[tokio::test]
+async fn a_package_that_comes_while_others_are_removed_stays() {
+    let (fixture, troubled) = Fixture::with(1, bide_engine::Options::default()).await;
+    let digest = "c".repeat(64);
+    fixture.settle().await;
+    troubled.removals.forget_permits(tokio::sync::Semaphore::MAX_PERMITS);
+    fixture.clock.advance(std::time::Duration::from_secs(60));
+    fixture.settle().await; // it is decided what stays
+    let (kept, ()) = tokio::join!(fixture.engine.put_package(digest.clone(), "zip".into()), async {
+        fixture.settle().await;
+        troubled.removals.add_permits(8);
+    });
+    kept.expect("kept");
+    fixture.settle().await;
+    assert!(fixture.engine.package(&digest).await.expect("readable").is_some());
+}
+
+#[tokio::test]
 async fn what_scales_a_function_outlives_a_restart_and_goes_with_it() {
     let fixture = Fixture::new(1).await;
     let target = fixture.target("f");

@@ -11,6 +11,7 @@ use bide_store::{
 };
 use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 
 /// See the module. Clones share the trouble.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub(crate) struct Troubled {
     pub(crate) refused_changes: Arc<AtomicUsize>,
     /// There are leases without a record, as many as anybody asks for.
     pub(crate) phantom_leases: Arc<AtomicBool>,
+    /// Packages are removed only with a permit from here.
+    pub(crate) removals: Arc<Semaphore>,
     /// The disk has too little space for anything new.
     pub(crate) is_nearly_full: Arc<AtomicBool>,
 }
@@ -42,6 +45,7 @@ impl Troubled {
             commits: Arc::default(),
             refused_changes: Arc::default(),
             phantom_leases: Arc::default(),
+            removals: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             is_nearly_full: Arc::default(),
         }
     }
@@ -165,7 +169,10 @@ impl Store for Troubled {
     }
 
     fn retain_packages(&self, keep: Vec<String>) -> BoxFuture<'_, Result<usize, StoreError>> {
-        self.store.retain_packages(keep)
+        Box::pin(async {
+            self.removals.acquire().await.expect("it is never closed").forget();
+            self.store.retain_packages(keep).await
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -54,8 +54,9 @@ pub(crate) fn is_of_instance(pid: u64, instance: &str) -> bool {
 
 fn host_name(pid: u64) -> Option<String> {
     let pid = pid.to_string();
+    // Through the user namespace, since an ordinary user has the right to enter the others only inside it.
     let output = std::process::Command::new("nsenter")
-        .args(["--target", &pid, "--uts", "hostname"])
+        .args(["--target", &pid, "--user", "--preserve-credentials", "--uts", "hostname"])
         .stderr(std::process::Stdio::null())
         .output()
         .ok()?;
