@@ -3,6 +3,7 @@
 
 mod async_config;
 mod connection;
+mod dead_letters;
 mod fixture;
 mod functions;
 mod http_calls;

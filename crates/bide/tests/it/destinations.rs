@@ -3,6 +3,7 @@
 //! Owns the two stories that every kind of target has to tell: each way to end leaves its documented record, and nothing
 //! is lost when the target and the server go down while records are on their way. Targets are the real ones.
 
+mod dead_letters;
 mod http;
 
 use std::collections::BTreeMap;
