@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use bide_store::{ControlWrite, Expected};
+use bide_store::{ControlKey, ControlWrite, Expected};
 use bide_types::limits::ALIASES_PER_SERVICE_MAX;
 use bide_types::resource::Alias;
 use bide_types::{AccountId, FunctionId, Qualifier, Timestamp};
@@ -97,7 +97,7 @@ impl Catalog {
             let entries = view.entries_of(functions.iter().copied());
             (functions, entries)
         };
-        let writes = vec![removal(write(&alias.value, Expected::Absent).key, alias.revision)];
+        let writes = vec![removal(key_of(&alias.value), alias.revision)];
         let remove = move |view: &mut View| view.remove_alias(&alias.value);
         self.leave_qualifier(changing, entries, name, now, writes, remove).await?;
         Ok(functions)
@@ -134,6 +134,9 @@ fn show(view: &mut View, alias: Alias, revision: u64) -> Versioned<Alias> {
 }
 
 fn write(alias: &Alias, expected: Expected) -> ControlWrite {
-    let key = alias_key(&alias.account, &alias.service, &alias.name);
-    ControlWrite { key, expected, value: Some(encode(alias)) }
+    ControlWrite { key: key_of(alias), expected, value: Some(encode(alias)) }
+}
+
+fn key_of(alias: &Alias) -> ControlKey {
+    alias_key(&alias.account, &alias.service, &alias.name)
 }

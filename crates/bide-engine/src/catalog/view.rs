@@ -126,9 +126,7 @@ impl View {
     pub(super) fn link(&mut self) -> Result<(), LoadError> {
         let Loading { functions, versions, aliases, configs, triggers, scaling, timers } =
             std::mem::take(&mut self.loading);
-        functions.into_iter().for_each(|function| self.put_function(function));
-        versions.into_iter().for_each(|(version, revision)| self.put_version(version, revision));
-        aliases.into_iter().for_each(|alias| self.put_alias(alias));
+        self.link_services(functions, versions, aliases);
         configs.into_iter().for_each(|config| self.put_config(config));
         triggers.into_iter().for_each(|trigger| self.put_trigger(trigger));
         scaling.into_iter().for_each(|scaling| self.put_scaling(scaling));
@@ -140,6 +138,33 @@ impl View {
             Some(key) => Err(LoadError::Incomplete(key.as_str().to_owned())),
             None => Ok(()),
         }
+    }
+
+    /// Fills the services first, and then makes the entry of each function once: one holds a form for every version.
+    fn link_services(
+        &mut self,
+        functions: Vec<Versioned<Function>>,
+        versions: Vec<(ServiceVersion, u64)>,
+        aliases: Vec<Versioned<Alias>>,
+    ) {
+        for function in functions {
+            if let Some(service) = self.service_mut(&function.value.account, &function.value.service) {
+                service.put_function(function);
+            }
+        }
+        for (version, revision) in versions {
+            if let Some(service) = self.service_mut(&version.service.account, &version.service.name) {
+                service.put_version(version, revision);
+            }
+        }
+        for alias in aliases {
+            if let Some(service) = self.service_mut(&alias.value.account, &alias.value.service) {
+                service.put_alias(alias);
+            }
+        }
+        let services = self.accounts.values().flat_map(BTreeMap::values);
+        let known: Vec<_> = services.flat_map(|service| service.known_functions().into_values()).collect();
+        known.iter().for_each(|function| self.renew(function));
     }
 
     pub(super) fn service(&self, account: &AccountId, name: &str) -> Result<&ServiceEntry, Error> {
@@ -193,10 +218,7 @@ impl View {
 
     pub(super) fn put_version(&mut self, version: ServiceVersion, revision: u64) {
         let (account, name) = (version.service.account.clone(), version.service.name.clone());
-        let number = version.number;
-        self.change_service(&account, &name, |service| {
-            service.versions.insert(number, VersionEntry::new(version, revision));
-        });
+        self.change_service(&account, &name, |service| service.put_version(version, revision));
     }
 
     pub(super) fn remove_version(&mut self, account: &AccountId, name: &ServiceName, number: u32) {
@@ -207,9 +229,7 @@ impl View {
 
     pub(super) fn put_alias(&mut self, alias: Versioned<Alias>) {
         let value = Arc::clone(&alias.value);
-        self.change_service(&value.account, &value.service, |service| {
-            service.aliases.insert(value.name.clone(), alias);
-        });
+        self.change_service(&value.account, &value.service, |service| service.put_alias(alias));
     }
 
     pub(super) fn remove_alias(&mut self, alias: &Alias) {
@@ -226,7 +246,7 @@ impl View {
     pub(super) fn put_function(&mut self, function: Versioned<Function>) {
         let value = Arc::clone(&function.value);
         if let Some(service) = self.service_mut(&value.account, &value.service) {
-            service.functions.insert(value.name.clone(), function);
+            service.put_function(function);
             self.renew(&value);
         }
     }
@@ -302,15 +322,15 @@ impl View {
         change: impl FnOnce(&mut ServiceEntry),
     ) {
         let Some(service) = self.service_mut(account, name) else { return };
-        let before = service.known_functions();
+        let mut known = service.known_functions();
         change(service);
-        before.iter().for_each(|function| self.renew(function));
-        self.renew_all(account, name);
+        known.extend(service.known_functions());
+        known.values().for_each(|function| self.renew(function));
     }
 
     fn renew_all(&mut self, account: &AccountId, name: &ServiceName) {
         let Some(service) = self.service_mut(account, name) else { return };
-        service.known_functions().iter().for_each(|function| self.renew(function));
+        service.known_functions().values().for_each(|function| self.renew(function));
     }
 
     /// Makes the entry of a function anew from what its service is now.
@@ -369,16 +389,26 @@ impl ServiceEntry {
 
     /// Of `LATEST` and of all versions.
     pub(super) fn function_ids(&self) -> Vec<FunctionId> {
-        self.known_functions().iter().map(|function| function.id).collect()
+        self.known_functions().into_keys().collect()
     }
 
     /// One form of each function of `LATEST` and of all versions.
-    fn known_functions(&self) -> Vec<Arc<Function>> {
+    fn known_functions(&self) -> BTreeMap<FunctionId, Arc<Function>> {
         let latest = self.functions.values().map(|function| &function.value);
         let published = self.versions.values().flat_map(|version| version.functions.values());
-        let known: BTreeMap<FunctionId, &Arc<Function>> =
-            latest.chain(published).map(|function| (function.id, function)).collect();
-        known.into_values().cloned().collect()
+        latest.chain(published).map(|function| (function.id, Arc::clone(function))).collect()
+    }
+
+    fn put_function(&mut self, function: Versioned<Function>) {
+        self.functions.insert(function.value.name.clone(), function);
+    }
+
+    fn put_version(&mut self, version: ServiceVersion, revision: u64) {
+        self.versions.insert(version.number, VersionEntry::new(version, revision));
+    }
+
+    fn put_alias(&mut self, alias: Versioned<Alias>) {
+        self.aliases.insert(alias.value.name.clone(), alias);
     }
 }
 
