@@ -4,6 +4,7 @@
 //! own.
 
 mod bench;
+mod components;
 mod conformance;
 mod escape;
 mod packages;
@@ -37,6 +38,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--without-sandbox]",
         about: "hostile functions, tried by an ordinary user",
         run: escape::run,
+    },
+    Command {
+        name: "components",
+        arguments: "",
+        about: "servers that tests start and no package of the system brings",
+        run: components::run,
     },
     Command {
         name: "bench",

@@ -1,13 +1,14 @@
 //! `cargo xtask verify`: everything that CI runs.
 //!
 //! Owns the order of the steps. Every step runs even when one before it failed, so that one run shows all that is
-//! wrong. What a machine lacks (rustfmt, clippy, cargo-deny) is skipped and said loudly; the client libraries and
-//! packages that the tests need are installed. As root, the escape suite runs a second time as an ordinary user.
+//! wrong. What a machine lacks (rustfmt, clippy, cargo-deny) is skipped and said loudly; the client libraries,
+//! packages and servers that the tests need are installed. As root, the escape suite runs a second time as an ordinary user.
 
 use std::time::Duration;
 
 use anyhow::ensure;
 
+use crate::components;
 use crate::conformance::{self, Keep};
 use crate::escape;
 use crate::packages;
@@ -22,6 +23,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     ensure!(arguments.is_empty(), "verify takes no arguments");
     let mut report = Report::new("verify");
     report.step("packages", packages::set_up);
+    report.step("components", || passed(components::set_up()));
     report.step("set-up", || passed(conformance::set_up(conformance::CLIENTS)));
     report.step("fmt", || cargo_tool("fmt", &["--all", "--check"]));
     report.step("clippy", || {

@@ -9,7 +9,10 @@ use bide_engine::DestinationTarget;
 use bide_env::Clock;
 use serde::Deserialize;
 
+use crate::amqp::{Amqp, AmqpEntry};
 use crate::http::{Http, HttpEntry};
+use crate::nats::{Nats, NatsEntry};
+use crate::redis::{Redis, RedisEntry};
 use crate::{CONCURRENCY_DEFAULT, CONCURRENCY_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX};
 
 /// One table.
@@ -29,6 +32,9 @@ pub struct Entry {
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum TargetEntry {
     Http(HttpEntry),
+    Amqp(AmqpEntry),
+    Nats(NatsEntry),
+    Redis(RedisEntry),
 }
 
 /// The settings cannot be used.
@@ -67,6 +73,9 @@ impl TargetEntry {
     pub(crate) fn build(self, clock: &Arc<dyn Clock>) -> Result<Arc<dyn DestinationTarget>, String> {
         match self {
             Self::Http(entry) => Ok(Arc::new(Http::new(entry, Arc::clone(clock))?)),
+            Self::Amqp(entry) => Ok(Arc::new(Amqp::new(entry)?)),
+            Self::Nats(entry) => Ok(Arc::new(Nats::new(entry)?)),
+            Self::Redis(entry) => Ok(Arc::new(Redis::new(entry)?)),
         }
     }
 }

@@ -4,10 +4,13 @@
 //! its confirmation. Never decides when something is sent or how often: the engine's outbox does. Keeps nothing: after
 //! a crash the outbox sends again what was not confirmed.
 
+mod amqp;
 mod config;
 mod http;
 mod message;
+mod nats;
 mod pattern;
+mod redis;
 mod secret;
 
 use std::sync::Arc;

@@ -3,8 +3,12 @@
 //! Owns the two stories that every kind of target has to tell: each way to end leaves its documented record, and nothing
 //! is lost when the target and the server go down while records are on their way. Targets are the real ones.
 
+mod amqp;
+mod component;
 mod dead_letters;
 mod http;
+mod nats;
+mod redis;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,0 +1,81 @@
+//! A NATS JetStream as target.
+
+use std::process::Command;
+
+use async_nats::jetstream;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::Receiver;
+use super::component::{Process, data, installed, port, until_listens};
+
+struct Nats {
+    port: u16,
+    data: TempDir,
+    process: Option<Process>,
+}
+
+const STREAM: &str = "RESULTS";
+
+impl Nats {
+    fn new() -> Self {
+        Self { port: port(), data: data(), process: None }
+    }
+
+    async fn stream(&self) -> jetstream::stream::Stream {
+        let client = async_nats::connect(format!("127.0.0.1:{}", self.port)).await.expect("it answers");
+        let config = jetstream::stream::Config {
+            name: STREAM.to_owned(),
+            subjects: vec!["fc.>".to_owned()],
+            ..Default::default()
+        };
+        jetstream::new(client).get_or_create_stream(config).await.expect("a stream")
+    }
+}
+
+impl Receiver for Nats {
+    fn target(&self) -> String {
+        format!("{{ kind = \"nats\", url = \"nats://127.0.0.1:{}\", subject = \"fc.{{name}}\" }}", self.port)
+    }
+
+    async fn start(&mut self) {
+        let settings = format!(
+            "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
+            self.port,
+            self.data.path().display()
+        );
+        let file = self.data.path().join("nats.conf");
+        std::fs::write(&file, settings).expect("written");
+        let mut command = Command::new(installed("nats-server"));
+        command.arg("-c").arg(file);
+        self.process = Some(Process::start(&mut command, &self.data.path().join("log")));
+        until_listens(self.port).await;
+        self.stream().await;
+    }
+
+    async fn stop(&mut self) {
+        self.process = None;
+    }
+
+    async fn records(&mut self) -> Vec<Value> {
+        let mut stream = self.stream().await;
+        let last = stream.info().await.expect("it answers").state.last_sequence;
+        let mut records = Vec::new();
+        for sequence in 1..=last {
+            let message = stream.get_raw_message(sequence).await.expect("a message");
+            assert_eq!(message.subject.as_str(), "fc.results");
+            records.push(serde_json::from_slice(&message.payload).expect("JSON"));
+        }
+        records
+    }
+}
+
+#[tokio::test]
+async fn a_jetstream_gets_the_record_of_every_end() {
+    super::every_end_leaves_its_record(Nats::new()).await;
+}
+
+#[tokio::test]
+async fn a_jetstream_loses_nothing_while_it_and_the_server_are_down() {
+    super::nothing_is_lost_while_target_and_server_are_down(Nats::new()).await;
+}

@@ -1,0 +1,65 @@
+//! A Redis stream as target.
+
+use std::process::Command;
+
+use ::redis::AsyncCommands as _;
+use ::redis::streams::StreamRangeReply;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::Receiver;
+use super::component::{Process, data, port, until_listens};
+
+struct Redis {
+    port: u16,
+    data: TempDir,
+    process: Option<Process>,
+}
+
+impl Redis {
+    fn new() -> Self {
+        Self { port: port(), data: data(), process: None }
+    }
+}
+
+impl Receiver for Redis {
+    fn target(&self) -> String {
+        format!(
+            "{{ kind = \"redis\", host = \"127.0.0.1\", port = {}, stream = \"fc:{{name}}\" }}",
+            self.port
+        )
+    }
+
+    async fn start(&mut self) {
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""]);
+        command.args(["--appendonly", "yes", "--appendfsync", "always"]).arg("--dir").arg(self.data.path());
+        self.process = Some(Process::start(&mut command, &self.data.path().join("log")));
+        until_listens(self.port).await;
+    }
+
+    async fn stop(&mut self) {
+        self.process = None;
+    }
+
+    async fn records(&mut self) -> Vec<Value> {
+        let client = ::redis::Client::open(("127.0.0.1", self.port)).expect("an address");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("it answers");
+        let reply: StreamRangeReply = connection.xrange_all("fc:results").await.expect("a stream");
+        let record = |entry: &::redis::streams::StreamId| {
+            let text: String = entry.get("record").expect("a record");
+            serde_json::from_str(&text).expect("JSON")
+        };
+        reply.ids.iter().map(record).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_redis_stream_gets_the_record_of_every_end() {
+    super::every_end_leaves_its_record(Redis::new()).await;
+}
+
+#[tokio::test]
+async fn a_redis_stream_loses_nothing_while_it_and_the_server_are_down() {
+    super::nothing_is_lost_while_target_and_server_are_down(Redis::new()).await;
+}
