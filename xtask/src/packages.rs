@@ -22,6 +22,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "curl", program: "curl", why: "functions over HTTP as anybody calls them" },
     Package { name: "rabbitmq-server", program: "rabbitmq-server", why: "AMQP brokers" },
     Package { name: "redis-server", program: "redis-server", why: "Redis streams" },
+    Package { name: "maven", program: "mvn", why: "Kafka, which comes from Maven" },
+    Package { name: "openjdk-17-jre-headless", program: "java", why: "Kafka" },
     Package { name: "prometheus", program: "promtool", why: "what Prometheus reads" },
 ];
 const DIRECTORIES: [&str; 6] =

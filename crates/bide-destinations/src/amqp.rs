@@ -8,22 +8,27 @@ use std::sync::{Arc, Mutex};
 use amqprs::callbacks::{ChannelCallback, DefaultConnectionCallback};
 use amqprs::channel::{BasicPublishArguments, Channel, ConfirmSelectArguments};
 use amqprs::connection::{Connection, OpenConnectionArguments};
+use amqprs::tls::TlsAdaptor;
 use amqprs::{Ack, BasicProperties, Cancel, CloseChannel, Nack, Return};
 use async_trait::async_trait;
 use bide_engine::{BoxFuture, DestinationTarget, Message, NotDelivered};
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
 
 use crate::message::{Format, Template};
 use crate::secret::{Secret, SecretSource};
+use crate::tls::client_config;
 
 /// The table `target` with `kind = "amqp"`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AmqpEntry {
     host: String,
-    #[serde(default = "default_port")]
-    port: u16,
+    /// 5672, or 5671 with TLS, unless it says otherwise.
+    port: Option<u16>,
+    #[serde(default)]
+    tls: bool,
     #[serde(default = "default_vhost")]
     vhost: String,
     username: String,
@@ -37,10 +42,6 @@ pub(crate) struct AmqpEntry {
     format: Format,
 }
 
-fn default_port() -> u16 {
-    5672
-}
-
 fn default_vhost() -> String {
     "/".to_owned()
 }
@@ -49,14 +50,53 @@ fn default_routing_key() -> String {
     "{name}".to_owned()
 }
 
+const PORT: u16 = 5672;
+const PORT_TLS: u16 = 5671;
 /// Longest name of an exchange and longest routing key: a short string of the protocol.
 const SHORT_BYTES_MAX: usize = 255;
 /// Answers of the broker to one message.
 const ANSWERS_MAX: usize = 4;
 
+/// How to reach a broker and who to be there.
+pub struct AmqpBroker {
+    arguments: OpenConnectionArguments,
+}
+
+impl AmqpBroker {
+    /// # Errors
+    /// TLS is wanted and this host trusts no certificate.
+    pub fn new(
+        host: &str,
+        port: Option<u16>,
+        vhost: &str,
+        (username, password): (&str, &Secret),
+        tls: bool,
+    ) -> Result<Self, String> {
+        let port = port.unwrap_or(if tls { PORT_TLS } else { PORT });
+        let mut arguments = OpenConnectionArguments::new(host, port, username, password.expose());
+        arguments.virtual_host(vhost);
+        if tls {
+            let connector = TlsConnector::from(Arc::new(client_config()?));
+            arguments.tls_adaptor(TlsAdaptor::new(connector, host.to_owned()));
+        }
+        Ok(Self { arguments })
+    }
+
+    /// Opens a connection of its own.
+    ///
+    /// # Errors
+    /// The broker is not reached or does not let this user in.
+    pub async fn connect(&self) -> Result<Connection, amqprs::error::Error> {
+        let connection = Connection::open(&self.arguments).await?;
+        connection.register_callback(DefaultConnectionCallback).await?;
+        Ok(connection)
+    }
+}
+
 pub(crate) struct Amqp {
-    entry: AmqpEntry,
-    password: Secret,
+    broker: AmqpBroker,
+    exchange: String,
+    format: Format,
     routing_key: Template,
     connection: tokio::sync::Mutex<Option<Connection>>,
     /// Channels with nothing under way.
@@ -83,9 +123,11 @@ impl Amqp {
         if entry.exchange.len() > SHORT_BYTES_MAX {
             return Err(format!("exchange: it has more than {SHORT_BYTES_MAX} bytes"));
         }
-        let (password, routing_key) = (entry.password.read()?, Template::new(&entry.routing_key)?);
+        let AmqpEntry { host, port, tls, vhost, username, password, exchange, routing_key, format } = entry;
+        let broker = AmqpBroker::new(&host, port, &vhost, (&username, &password.read()?), tls)?;
+        let routing_key = Template::new(&routing_key)?;
         let (connection, idle) = (tokio::sync::Mutex::default(), Mutex::default());
-        Ok(Self { entry, password, routing_key, connection, idle })
+        Ok(Self { broker, exchange, format, routing_key, connection, idle })
     }
 
     async fn publish(&self, message: &Message) -> Result<(), NotDelivered> {
@@ -101,12 +143,12 @@ impl Amqp {
                 .map_err(|error| NotDelivered(format!("cannot reach the broker: {error}")))?,
         };
         let properties = BasicProperties::default()
-            .with_content_type(self.entry.format.content_type())
+            .with_content_type(self.format.content_type())
             .with_message_id(&message.id)
             .with_persistence(true)
             .finish();
-        let arguments = BasicPublishArguments::new(&self.entry.exchange, &key).mandatory(true).finish();
-        let body = self.entry.format.body(message).to_vec();
+        let arguments = BasicPublishArguments::new(&self.exchange, &key).mandatory(true).finish();
+        let body = self.format.body(message).to_vec();
         let published = publisher.channel.basic_publish(properties, body, arguments).await;
         published.map_err(|error| NotDelivered(format!("cannot publish: {error}")))?;
         publisher.confirmed().await.map_err(NotDelivered)?;
@@ -124,7 +166,7 @@ impl Amqp {
         let mut connection = self.connection.lock().await;
         let open = match connection.take().filter(Connection::is_open) {
             Some(open) => open,
-            None => self.connect().await?,
+            None => self.broker.connect().await?,
         };
         let channel = open.open_channel(None).await;
         *connection = Some(open);
@@ -134,16 +176,6 @@ impl Amqp {
         channel.register_callback(Answers(sender)).await?;
         channel.confirm_select(ConfirmSelectArguments::default()).await?;
         Ok(Publisher { channel, answers })
-    }
-
-    async fn connect(&self) -> Result<Connection, amqprs::error::Error> {
-        let AmqpEntry { host, port, username, vhost, .. } = &self.entry;
-        let arguments = OpenConnectionArguments::new(host, *port, username, self.password.expose())
-            .virtual_host(vhost)
-            .finish();
-        let connection = Connection::open(&arguments).await?;
-        connection.register_callback(DefaultConnectionCallback).await?;
-        Ok(connection)
     }
 }
 

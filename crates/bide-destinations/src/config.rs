@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::amqp::{Amqp, AmqpEntry};
 use crate::http::{Http, HttpEntry};
+use crate::kafka::{Kafka, KafkaEntry};
 use crate::nats::{Nats, NatsEntry};
 use crate::redis::{Redis, RedisEntry};
 use crate::{CONCURRENCY_DEFAULT, CONCURRENCY_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX};
@@ -35,6 +36,7 @@ pub(crate) enum TargetEntry {
     Amqp(AmqpEntry),
     Nats(NatsEntry),
     Redis(RedisEntry),
+    Kafka(KafkaEntry),
 }
 
 /// The settings cannot be used.
@@ -76,6 +78,7 @@ impl TargetEntry {
             Self::Amqp(entry) => Ok(Arc::new(Amqp::new(entry)?)),
             Self::Nats(entry) => Ok(Arc::new(Nats::new(entry)?)),
             Self::Redis(entry) => Ok(Arc::new(Redis::new(entry)?)),
+            Self::Kafka(entry) => Ok(Arc::new(Kafka::new(entry)?)),
         }
     }
 }

@@ -7,11 +7,13 @@
 mod amqp;
 mod config;
 mod http;
+mod kafka;
 mod message;
 mod nats;
 mod pattern;
 mod redis;
 mod secret;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +21,10 @@ use std::time::Duration;
 use bide_engine::{Destinations, Mapping};
 use bide_env::Clock;
 
+pub use amqp::AmqpBroker;
 pub use config::{ConfigError, Entry};
+pub use nats::NatsBroker;
+pub use secret::{Secret, SecretSource};
 
 use config::Common;
 use pattern::Pattern;

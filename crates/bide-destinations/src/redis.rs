@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, RedisError,
+    TlsCertificates,
 };
 use bide_engine::{BoxFuture, DestinationTarget, Message, NotDelivered};
 use serde::Deserialize;
@@ -24,6 +25,8 @@ pub(crate) struct RedisEntry {
     host: String,
     #[serde(default = "default_port")]
     port: u16,
+    #[serde(default)]
+    tls: bool,
     #[serde(default)]
     database: u16,
     username: Option<String>,
@@ -61,9 +64,8 @@ impl Redis {
         if let Some(password) = &entry.password {
             settings = settings.set_password(password.read()?.expose());
         }
-        let address = ConnectionAddr::Tcp(entry.host, entry.port);
-        let info = address.into_connection_info().map_err(|error| error.to_string())?;
-        let client = Client::open(info.set_redis_settings(settings)).map_err(|error| error.to_string())?;
+        let client =
+            client(entry.host, entry.port, entry.tls, settings).map_err(|error| error.to_string())?;
         let stream = Template::new(&entry.stream)?;
         Ok(Self {
             client,
@@ -107,6 +109,18 @@ impl Redis {
         *kept = Some(connection.clone());
         Ok(connection)
     }
+}
+
+/// Without a connection yet.
+fn client(host: String, port: u16, tls: bool, settings: RedisConnectionInfo) -> Result<Client, RedisError> {
+    if tls {
+        let address = ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None };
+        let info = address.into_connection_info()?.set_redis_settings(settings);
+        // The certificates that this host trusts.
+        return Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: None });
+    }
+    let info = ConnectionAddr::Tcp(host, port).into_connection_info()?;
+    Client::open(info.set_redis_settings(settings))
 }
 
 impl DestinationTarget for Redis {

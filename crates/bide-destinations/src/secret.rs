@@ -12,14 +12,14 @@ const BYTES_MAX: usize = 4096;
 /// Where a secret is.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum SecretSource {
+pub enum SecretSource {
     File(PathBuf),
     Env(String),
 }
 
 /// Text that is shown to nobody.
 #[derive(Clone)]
-pub(crate) struct Secret(String);
+pub struct Secret(String);
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -28,14 +28,18 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secret {
-    pub(crate) fn expose(&self) -> &str {
+    /// For the one place that hands it on.
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
 impl SecretSource {
     /// Reads the secret, without white space around it.
-    pub(crate) fn read(&self) -> Result<Secret, String> {
+    ///
+    /// # Errors
+    /// Where it should be and is not, or has no usable length; never what it is.
+    pub fn read(&self) -> Result<Secret, String> {
         let (text, place) = match self {
             Self::File(path) => (
                 std::fs::read_to_string(path)

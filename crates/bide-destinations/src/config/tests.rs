@@ -57,6 +57,27 @@ fn what_cannot_work_is_refused_with_the_entry() {
         ),
         ("target = { kind = \"http\", url = \"http://a.example/\", uri = \"x\" }", "uri"),
         ("target = { kind = \"smtp\" }", "smtp"),
+        ("target = { kind = \"nats\", url = \"redis://a.example\", subject = \"s\" }", "nats:// or tls://"),
+        (
+            "target = { kind = \"nats\", url = \"nats://u:p@a.example\", subject = \"s\" }",
+            "must not hold a password",
+        ),
+        (
+            "target = { kind = \"nats\", url = \"nats://a.example\", subject = \"s\", username = \"u\" }",
+            "it needs a password",
+        ),
+        ("target = { kind = \"kafka\", brokers = [] }", "brokers: from 1 to 16"),
+        ("target = { kind = \"kafka\", brokers = [\"a.example\"] }", "'a.example' is not host:port"),
+        (
+            "target = { kind = \"kafka\", brokers = [\"a.example:1\"], username = \"u\" }",
+            "one needs the other",
+        ),
+        ("target = { kind = \"kafka\", brokers = [\"a.example:1\"], mechanism = \"gssapi\" }", "gssapi"),
+        (
+            "target = { kind = \"amqp\", host = \"a\", username = \"u\", password = { env = \"BIDE_TEST_UNSET\" } }",
+            "BIDE_TEST_UNSET",
+        ),
+        ("target = { kind = \"redis\", host = \"a.example\", stream = \"{queue}\" }", "braces"),
         ("tarjet = 1\ntarget = { kind = \"http\", url = \"http://a.example/\" }", "tarjet"),
     ] {
         let refused = targets(&entry(rest)).err().expect(rest);

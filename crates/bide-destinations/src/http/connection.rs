@@ -1,7 +1,7 @@
 //! Connections to an endpoint: the name is looked up, each address is judged, and the judged address is the one that is
 //! connected to.
 //!
-//! Owns TLS (rustls with the certificates that this host trusts) and the judgement of addresses. Looks the name up for
+//! Owns the judgement of addresses. Looks the name up for
 //! every connection, so an endpoint may move; an address is never taken from an earlier look.
 
 use std::net::{IpAddr, SocketAddr};
@@ -17,9 +17,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use super::address::is_public;
+use crate::tls::client_config;
 
 pub(super) struct Connector {
     /// As in the URL, for `Host`.
@@ -43,7 +43,8 @@ impl Connector {
         let (tls, port) = match url.scheme_str() {
             Some("https") => {
                 let name = ServerName::try_from(host.clone()).map_err(|error| format!("url: {error}"))?;
-                (Some((connector()?, name)), 443)
+                let config = client_config().map_err(|error| format!("url: {error}"))?;
+                (Some((TlsConnector::from(Arc::new(config)), name)), 443)
             }
             Some("http") => (None, 80),
             _ => return Err("url: it must begin with http:// or https://".to_owned()),
@@ -120,19 +121,4 @@ impl Connection {
     pub(super) fn is_open(&self) -> bool {
         !self.0.is_closed()
     }
-}
-
-fn connector() -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (trusted, _) = roots.add_parsable_certificates(found.certs);
-    if trusted == 0 {
-        return Err("url: this host has no certificates to trust, which https needs".to_owned());
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }

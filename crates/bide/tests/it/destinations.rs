@@ -7,11 +7,12 @@ mod amqp;
 mod component;
 mod dead_letters;
 mod http;
+mod kafka;
 mod nats;
 mod redis;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,6 +23,10 @@ use crate::support::{Api, Function, Journal, Launch, Server, directory, is_final
 trait Receiver {
     /// What the settings say about it, as the value of `target`.
     fn target(&self) -> String;
+    /// What the server has to trust to reach it; with one, records come over TLS.
+    fn certificate(&self) -> Option<PathBuf> {
+        None
+    }
     /// Starts it, the first time or again with what it kept.
     async fn start(&mut self);
     /// Ends it without warning.
@@ -36,6 +41,7 @@ struct Scene {
     server: Server,
     journal: Journal,
     dir: TempDir,
+    certificate: Option<PathBuf>,
 }
 
 const QUEUE: &str = "acs:mns:::/queues/results/messages";
@@ -62,17 +68,22 @@ impl Scene {
             receiver.target()
         );
         std::fs::write(dir.path().join("bide.toml"), settings).expect("written");
-        let server = Self::launch(&dir).await;
+        let certificate = receiver.certificate();
+        let server = Self::launch(&dir, certificate.as_deref()).await;
         let (api, journal) = (Api::of(&server), Journal::of_directory(dir.path()));
-        Self { api, server, journal, dir }
+        Self { api, server, journal, dir, certificate }
     }
 
-    async fn launch(dir: &TempDir) -> Server {
-        Launch::new(&dir.path().join("data")).env("BIDE_CONFIG", dir.path().join("bide.toml")).ready().await
+    async fn launch(dir: &TempDir, certificate: Option<&Path>) -> Server {
+        let launch = Launch::new(&dir.path().join("data")).env("BIDE_CONFIG", dir.path().join("bide.toml"));
+        match certificate {
+            Some(certificate) => launch.env("SSL_CERT_FILE", certificate).ready().await,
+            None => launch.ready().await,
+        }
     }
 
     async fn start_again(&mut self) {
-        self.server = Self::launch(&self.dir).await;
+        self.server = Self::launch(&self.dir, self.certificate.as_deref()).await;
         self.api = Api::of(&self.server);
     }
 

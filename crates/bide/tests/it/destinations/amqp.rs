@@ -1,5 +1,6 @@
 //! A RabbitMQ queue as target.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use amqprs::channel::{BasicAckArguments, BasicGetArguments, QueueDeclareArguments};
@@ -8,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Receiver;
-use super::component::{Process, data, port, until_listens};
+use super::component::{Process, certify, data, port, until_listens};
 
 /// The program itself: the one on the path changes to a user of its own.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
@@ -16,6 +17,9 @@ const QUEUE: &str = "results";
 
 struct RabbitMq {
     port: u16,
+    tls_port: u16,
+    /// Over which the server comes.
+    tls: bool,
     distribution_port: u16,
     mapper_port: u16,
     data: TempDir,
@@ -26,11 +30,21 @@ struct RabbitMq {
 }
 
 impl RabbitMq {
-    fn new() -> Self {
+    fn new(tls: bool) -> Self {
         let data = data();
+        certify(data.path());
         std::fs::write(data.path().join("password"), "guest").expect("written");
-        let [port, distribution_port, mapper_port] = [port(), port(), port()];
-        Self { port, distribution_port, mapper_port, data, processes: Vec::new(), got: Vec::new() }
+        let [port, tls_port, distribution_port, mapper_port] = [port(), port(), port(), port()];
+        Self {
+            port,
+            tls_port,
+            tls,
+            distribution_port,
+            mapper_port,
+            data,
+            processes: Vec::new(),
+            got: Vec::new(),
+        }
     }
 
     async fn connect(&self) -> Connection {
@@ -42,16 +56,30 @@ impl RabbitMq {
 impl Receiver for RabbitMq {
     fn target(&self) -> String {
         let password = self.data.path().join("password");
+        let port = if self.tls { self.tls_port } else { self.port };
         format!(
-            "{{ kind = \"amqp\", host = \"127.0.0.1\", port = {}, username = \"guest\", password = {{ file = \"{}\" }} }}",
-            self.port,
+            "{{ kind = \"amqp\", host = \"localhost\", port = {port}, tls = {}, username = \"guest\", \
+             password = {{ file = \"{}\" }} }}",
+            self.tls,
             password.display()
         )
+    }
+
+    fn certificate(&self) -> Option<PathBuf> {
+        self.tls.then(|| self.data.path().join("cert.pem"))
     }
 
     async fn start(&mut self) {
         let path = |name: &str| self.data.path().join(name);
         std::fs::write(path("plugins"), "[].").expect("written");
+        let directory = self.data.path().display();
+        let settings = format!(
+            "listeners.ssl.default = 127.0.0.1:{}\nssl_options.certfile = {directory}/cert.pem\n\
+             ssl_options.keyfile = {directory}/key.pem\nssl_options.verify = verify_none\n\
+             ssl_options.fail_if_no_peer_cert = false\n",
+            self.tls_port
+        );
+        std::fs::write(path("rabbitmq.conf"), settings).expect("written");
         let mut mapper = Command::new("epmd");
         mapper.args(["-address", "127.0.0.1", "-port", &self.mapper_port.to_string()]);
         self.processes.push(Process::start(&mut mapper, &path("epmd.log")));
@@ -69,9 +97,10 @@ impl Receiver for RabbitMq {
             .env("RABBITMQ_LOG_BASE", path("log"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("plugins"))
             .env("RABBITMQ_CONF_ENV_FILE", path("none"))
-            .env("RABBITMQ_CONFIG_FILE", path("none"));
+            .env("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf"));
         self.processes.push(Process::start(&mut command, &path("out.log")));
         until_listens(self.port).await;
+        until_listens(self.tls_port).await;
         let connection = self.connect().await;
         let channel = connection.open_channel(None).await.expect("a channel");
         channel.queue_declare(QueueDeclareArguments::durable_client_named(QUEUE)).await.expect("a queue");
@@ -96,10 +125,10 @@ impl Receiver for RabbitMq {
 
 #[tokio::test]
 async fn a_rabbitmq_queue_gets_the_record_of_every_end() {
-    super::every_end_leaves_its_record(RabbitMq::new()).await;
+    super::every_end_leaves_its_record(RabbitMq::new(false)).await;
 }
 
 #[tokio::test]
-async fn a_rabbitmq_queue_loses_nothing_while_it_and_the_server_are_down() {
-    super::nothing_is_lost_while_target_and_server_are_down(RabbitMq::new()).await;
+async fn a_rabbitmq_queue_over_tls_loses_nothing_while_it_and_the_server_are_down() {
+    super::nothing_is_lost_while_target_and_server_are_down(RabbitMq::new(true)).await;
 }

@@ -71,3 +71,17 @@ pub(super) async fn until_listens(port: u16) {
 pub(super) fn data() -> TempDir {
     tempfile::Builder::new().prefix("bide-component-").tempdir().expect("a directory")
 }
+
+/// A certificate of `localhost` and its key, new in a directory: `cert.pem`, `key.pem`.
+pub(super) fn certify(directory: &Path) {
+    let openssl = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+        .args(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(directory.join("key.pem"))
+        .arg("-out")
+        .arg(directory.join("cert.pem"))
+        .output()
+        .expect("openssl runs");
+    assert!(openssl.status.success(), "{openssl:?}");
+}

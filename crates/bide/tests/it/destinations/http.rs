@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
 use super::Receiver;
-use super::component::{Process, port, until_listens};
+use super::component::{Process, certify, port, until_listens};
 use crate::support::{Api, Function, Launch, directory, until};
 
 /// An endpoint of this process; what it got outlives a stop.
@@ -86,16 +86,7 @@ async fn an_endpoint_loses_nothing_while_it_and_the_server_are_down() {
 async fn an_endpoint_over_tls_is_trusted_by_its_certificate_only() {
     let dir = directory();
     let path = |name: &str| dir.path().join(name);
-    let openssl = std::process::Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
-        .args(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"])
-        .arg("-keyout")
-        .arg(path("key.pem"))
-        .arg("-out")
-        .arg(path("cert.pem"))
-        .output()
-        .expect("openssl runs");
-    assert!(openssl.status.success(), "{openssl:?}");
+    certify(dir.path());
     std::fs::write(path("serve.py"), TLS_SERVER).expect("written");
     let port = port();
     let mut serve = std::process::Command::new("python3");

@@ -1,5 +1,6 @@
 //! A NATS JetStream as target.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use async_nats::jetstream;
@@ -7,23 +8,29 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Receiver;
-use super::component::{Process, data, installed, port, until_listens};
+use super::component::{Process, certify, data, installed, port, until_listens};
 
 struct Nats {
     port: u16,
+    /// Whether the server comes over TLS; the test does not.
+    tls: bool,
     data: TempDir,
     process: Option<Process>,
 }
 
+const TOKEN: &str = "correct-horse";
 const STREAM: &str = "RESULTS";
 
 impl Nats {
-    fn new() -> Self {
-        Self { port: port(), data: data(), process: None }
+    fn new(tls: bool) -> Self {
+        let data = data();
+        certify(data.path());
+        Self { port: port(), tls, data, process: None }
     }
 
     async fn stream(&self) -> jetstream::stream::Stream {
-        let client = async_nats::connect(format!("127.0.0.1:{}", self.port)).await.expect("it answers");
+        let options = async_nats::ConnectOptions::new().token(TOKEN.to_owned());
+        let client = options.connect(format!("127.0.0.1:{}", self.port)).await.expect("it answers");
         let config = jetstream::stream::Config {
             name: STREAM.to_owned(),
             subjects: vec!["fc.>".to_owned()],
@@ -35,15 +42,28 @@ impl Nats {
 
 impl Receiver for Nats {
     fn target(&self) -> String {
-        format!("{{ kind = \"nats\", url = \"nats://127.0.0.1:{}\", subject = \"fc.{{name}}\" }}", self.port)
+        let scheme = if self.tls { "tls" } else { "nats" };
+        format!(
+            "{{ kind = \"nats\", url = \"{scheme}://localhost:{}\", subject = \"fc.{{name}}\", \
+             password = {{ file = \"{}\" }} }}",
+            self.port,
+            self.data.path().join("token").display()
+        )
+    }
+
+    fn certificate(&self) -> Option<PathBuf> {
+        self.tls.then(|| self.data.path().join("cert.pem"))
     }
 
     async fn start(&mut self) {
+        let path = self.data.path().display();
         let settings = format!(
-            "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
-            self.port,
-            self.data.path().display()
+            "listen: \"127.0.0.1:{}\"\nauthorization {{ token: \"{TOKEN}\" }}\nallow_non_tls: true\n\
+             tls {{ cert_file: \"{path}/cert.pem\", key_file: \"{path}/key.pem\" }}\n\
+             jetstream {{ store_dir: \"{path}\", sync_interval: always }}\n",
+            self.port
         );
+        std::fs::write(self.data.path().join("token"), TOKEN).expect("written");
         let file = self.data.path().join("nats.conf");
         std::fs::write(&file, settings).expect("written");
         let mut command = Command::new(installed("nats-server"));
@@ -72,10 +92,10 @@ impl Receiver for Nats {
 
 #[tokio::test]
 async fn a_jetstream_gets_the_record_of_every_end() {
-    super::every_end_leaves_its_record(Nats::new()).await;
+    super::every_end_leaves_its_record(Nats::new(false)).await;
 }
 
 #[tokio::test]
-async fn a_jetstream_loses_nothing_while_it_and_the_server_are_down() {
-    super::nothing_is_lost_while_target_and_server_are_down(Nats::new()).await;
+async fn a_jetstream_over_tls_loses_nothing_while_it_and_the_server_are_down() {
+    super::nothing_is_lost_while_target_and_server_are_down(Nats::new(true)).await;
 }

@@ -1,5 +1,6 @@
 //! A Redis stream as target.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use ::redis::AsyncCommands as _;
@@ -8,32 +9,45 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Receiver;
-use super::component::{Process, data, port, until_listens};
+use super::component::{Process, certify, data, port, until_listens};
 
 struct Redis {
     port: u16,
+    tls_port: u16,
+    /// Over which the server comes.
+    tls: bool,
     data: TempDir,
     process: Option<Process>,
 }
 
 impl Redis {
-    fn new() -> Self {
-        Self { port: port(), data: data(), process: None }
+    fn new(tls: bool) -> Self {
+        let data = data();
+        certify(data.path());
+        Self { port: port(), tls_port: port(), tls, data, process: None }
     }
 }
 
 impl Receiver for Redis {
     fn target(&self) -> String {
+        let port = if self.tls { self.tls_port } else { self.port };
         format!(
-            "{{ kind = \"redis\", host = \"127.0.0.1\", port = {}, stream = \"fc:{{name}}\" }}",
-            self.port
+            "{{ kind = \"redis\", host = \"localhost\", port = {port}, tls = {}, stream = \"fc:{{name}}\" }}",
+            self.tls
         )
+    }
+
+    fn certificate(&self) -> Option<PathBuf> {
+        self.tls.then(|| self.data.path().join("cert.pem"))
     }
 
     async fn start(&mut self) {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""]);
         command.args(["--appendonly", "yes", "--appendfsync", "always"]).arg("--dir").arg(self.data.path());
+        command.args(["--tls-port", &self.tls_port.to_string(), "--tls-auth-clients", "no"]);
+        command.arg("--tls-cert-file").arg(self.data.path().join("cert.pem"));
+        command.arg("--tls-key-file").arg(self.data.path().join("key.pem"));
         self.process = Some(Process::start(&mut command, &self.data.path().join("log")));
         until_listens(self.port).await;
     }
@@ -56,10 +70,10 @@ impl Receiver for Redis {
 
 #[tokio::test]
 async fn a_redis_stream_gets_the_record_of_every_end() {
-    super::every_end_leaves_its_record(Redis::new()).await;
+    super::every_end_leaves_its_record(Redis::new(false)).await;
 }
 
 #[tokio::test]
-async fn a_redis_stream_loses_nothing_while_it_and_the_server_are_down() {
-    super::nothing_is_lost_while_target_and_server_are_down(Redis::new()).await;
+async fn a_redis_stream_over_tls_loses_nothing_while_it_and_the_server_are_down() {
+    super::nothing_is_lost_while_target_and_server_are_down(Redis::new(true)).await;
 }
