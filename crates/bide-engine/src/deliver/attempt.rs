@@ -49,7 +49,8 @@ pub(super) struct Done {
     pub(super) lane: LaneKey,
     /// `None` if nothing was sent.
     pub(super) sent: Option<Sent>,
-    pub(super) stored: Result<(), StoreError>,
+    /// When the record is due again, or an error if what came of the step could not be stored.
+    pub(super) stored: Result<Option<Timestamp>, StoreError>,
 }
 
 impl Route {
@@ -93,9 +94,14 @@ pub(super) async fn run(shared: Arc<Shared>, lane: LaneKey, id: InvocationId, st
     };
     let stored = match settled {
         Ok(Some((outcome, submission))) => {
-            shared.batcher.deliver(SettleDelivery { invocation: id, outcome }, submission).await
+            let again = match &outcome {
+                DeliveryOutcome::RetryAt(at) | DeliveryOutcome::PutOff(at) => Some(*at),
+                DeliveryOutcome::Delivered | DeliveryOutcome::GaveUp { .. } => None,
+            };
+            let settle = SettleDelivery { invocation: id, outcome };
+            shared.batcher.deliver(settle, submission).await.map(|()| again)
         }
-        Ok(None) => Ok(()),
+        Ok(None) => Ok(None),
         Err(error) => Err(error),
     };
     Done { id, lane, sent, stored }

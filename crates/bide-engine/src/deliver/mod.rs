@@ -16,7 +16,7 @@ use bide_types::{InvocationId, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::options::{MAINTENANCE_PERIOD, OUTBOX_PAGE, STORE_RETRY_WAIT};
+use crate::options::{LANE_PACE_WINDOW, MAINTENANCE_PERIOD, OUTBOX_PAGE, STORE_RETRY_WAIT};
 use crate::start::Shared;
 use attempt::{Done, Step};
 use lanes::{Admission, LaneKey, Lanes};
@@ -87,7 +87,8 @@ impl Deliverer {
                 && !self.take_up(pending, now)
             {
                 self.more = true;
-                return Ok(now.plus(MAINTENANCE_PERIOD));
+                // Should the lane fall silent, it is no longer fast then, and what is behind goes on.
+                return Ok(now.plus(LANE_PACE_WINDOW));
             }
         }
         self.more = next.is_some_and(|next| next <= now);
@@ -124,10 +125,13 @@ impl Deliverer {
         self.known.remove(&done.id);
         // What was left aside is looked for when it may find room.
         self.look_again |= self.more && (done.sent.is_none() || self.lanes.has_room(&done.lane));
-        if let Err(error) = &done.stored {
-            tracing::error!(%error, "a delivery could not be settled");
-            self.look_again = false;
-            self.wake = now.plus(STORE_RETRY_WAIT);
+        match &done.stored {
+            Ok(again) => self.wake = again.map_or(self.wake, |again| self.wake.min(again)),
+            Err(error) => {
+                tracing::error!(%error, "a delivery could not be settled");
+                self.look_again = false;
+                self.wake = now.plus(STORE_RETRY_WAIT);
+            }
         }
         if let Some(sent) = done.sent {
             self.lanes.finished(&done.lane, sent, now);

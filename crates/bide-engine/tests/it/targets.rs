@@ -167,6 +167,27 @@ async fn what_is_slow_silent_or_down_holds_up_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_fast_target_that_falls_silent_holds_up_nothing_else() {
+    const FAST: usize = 100;
+    let queues = Queues::new();
+    let fixture = fixture(&queues).await;
+    configure(&fixture, "f", queue("slow")).await.expect("put");
+    configure(&fixture, "g", queue("good")).await.expect("put");
+    queues.permits.add_permits(FAST);
+    // More than its lane holds, since 1024 of them wait there.
+    for number in 0..FAST + 1100 {
+        fixture.submit(&format!("t-{number}"), "x", 0).await.expect("accepted");
+    }
+    fixture.submit_to("g", "t", "x", 0).await.expect("accepted");
+    let good = |queues: &Queues| queues.got().iter().filter(|message| message.name == "good").count();
+    for _ in 0..30 {
+        fixture.settle().await;
+        fixture.clock.advance(STEP);
+    }
+    assert_eq!((queues.got().len(), good(&queues)), (FAST + 1, 1), "within 3 s");
+}
+
+#[tokio::test]
 async fn a_target_that_is_down_is_left_alone_and_gets_all_when_it_is_back() {
     let queues = Queues::new();
     let fixture = fixture(&queues).await;
@@ -186,6 +207,23 @@ async fn a_target_that_is_down_is_left_alone_and_gets_all_when_it_is_back() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 30);
+}
+
+#[tokio::test]
+async fn a_failed_record_is_sent_again_when_its_wait_is_over() {
+    let queues = Queues::new();
+    let fixture = fixture(&queues).await;
+    configure(&fixture, "f", queue("down")).await.expect("put");
+    fixture.submit("t", "x", 0).await.expect("accepted");
+    fixture.until_status("t", Status::Succeeded, STEP).await;
+    fixture.settle().await;
+    let mut refused = vec![*queues.refused.lock().expect("nobody panics")];
+    for wait in [1, 2] {
+        fixture.clock.advance(Duration::from_secs(wait));
+        fixture.settle().await;
+        refused.push(*queues.refused.lock().expect("nobody panics"));
+    }
+    assert_eq!(refused, [1, 2, 3]);
 }
 
 #[tokio::test]
