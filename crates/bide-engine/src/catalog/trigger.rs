@@ -134,9 +134,11 @@ impl Catalog {
         Ok(page(triggers.iter().map(|(name, trigger)| (name, trigger.clone())), listing))
     }
 
-    /// The function of a target as it is now, unless it was deleted or made anew meanwhile.
+    /// The function of a target as it is now, unless it was deleted or made anew meanwhile. One that only versions still
+    /// have is deleted: nobody could reach its triggers.
     fn present(&self, target: &Target) -> Result<Arc<FunctionEntry>, Error> {
-        self.by_id(target.function().id).ok_or(Error::Conflict)
+        let entry = self.by_id(target.function().id);
+        entry.filter(|entry| entry.runs.contains_key(&Qualifier::latest())).ok_or(Error::Conflict)
     }
 }
 

@@ -371,3 +371,15 @@ async fn the_number_of_versions_and_aliases_is_bounded() {
     let more = fixture.engine.create_alias(fixture.alias("more", 1, None)).await;
     assert_eq!(more.expect_err("too many").code(), ErrorCode::LimitExceededError);
 }
+
+#[tokio::test]
+async fn a_function_that_only_versions_have_gets_no_trigger() {
+    let fixture = Fixture::new(4).await;
+    let seen = fixture.target("f");
+    let trigger = crate::timers::timer(&fixture, "f", "t", "0 * * * * *");
+    fixture.publish().await;
+    fixture.engine.delete_function(&fixture.account, "s", "f", None).await.expect("deleted");
+    // The caller resolved the function before it was deleted.
+    let refused = fixture.engine.create_trigger(&seen, trigger).await.expect_err("nobody could delete it");
+    assert!(matches!(refused, bide_engine::Error::Conflict), "{refused}");
+}
