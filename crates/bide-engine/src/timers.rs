@@ -157,6 +157,9 @@ async fn pass(shared: &Shared, missed_until: Timestamp) -> Result<Option<Timesta
         if steps.is_empty() {
             break;
         }
+        if steps.iter().any(|step| !step.submissions.is_empty()) {
+            shared.store.check_space()?; // new work, as a call is
+        }
         let late = shared.catalog.step_timers(changing, steps).await?;
         if late > 0 {
             // Only a second writer to the same store could do that.

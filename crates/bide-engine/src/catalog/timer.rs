@@ -195,8 +195,11 @@ impl Catalog {
         (armed.next, (through > anchor).then_some(*through))
     }
 
-    /// Stores steps of several timers, each for itself, with one flush for all; returns those that came too late or could
-    /// not be stored. As with [`Catalog::commit`], what is stored is shown even if the caller goes away.
+    /// Stores steps of several timers, each for itself, with one flush for all; returns how many came too late. As with
+    /// [`Catalog::commit`], what is stored is shown even if the caller goes away.
+    ///
+    /// # Errors
+    /// When one could not be stored; the others may have been.
     pub(crate) async fn step_timers(
         &self,
         changing: Changing,
@@ -217,16 +220,17 @@ impl Catalog {
                     )
                 });
             }
-            let mut late = 0;
+            let (mut late, mut failed) = (0, None);
             for stored in commits.join_all().await {
-                match stored? {
-                    Some(progress) => {
+                match stored {
+                    Ok(Some(progress)) => {
                         view.write().expect("nobody panics while changing the view").advance(progress)
                     }
-                    None => late += 1,
+                    Ok(None) => late += 1,
+                    Err(error) => failed = Some(error.into()),
                 }
             }
-            Ok(late)
+            failed.map_or(Ok(late), Err)
         });
         stepping.await.unwrap_or_else(|_| Err(Error::System("the step broke off".to_owned())))
     }

@@ -231,6 +231,34 @@ async fn what_cannot_be_stored_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_timer_that_cannot_be_stored_stops_no_other() {
+    let (fixture, troubled) = Fixture::with(4, Options::default()).await; // it is 22:13:20
+    for name in ["a", "b"] {
+        create(&fixture, name, "0 * * * * *").await.expect("created");
+    }
+    troubled.refused_changes.store(2, Ordering::Relaxed); // both together, then the first alone
+    pass(&fixture, 3 * MINUTE).await;
+    let fired = ticks(&fixture);
+    for name in ["a", "b"] {
+        let times: Vec<_> =
+            fired.iter().filter(|(of, _)| of == name).map(|(_, time)| &time[11..16]).collect();
+        assert_eq!(times, ["22:14", "22:15", "22:16"], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_disk_is_nearly_full_ticks_wait() {
+    let (fixture, troubled) = Fixture::with(4, Options::default()).await; // it is 22:13:20
+    create(&fixture, "t", "0 * * * * *").await.expect("created");
+    troubled.is_nearly_full.store(true, Ordering::Relaxed);
+    pass(&fixture, 2 * MINUTE).await;
+    assert_eq!((times(&fixture).len(), accepted(&fixture).await), (0, 0));
+    troubled.is_nearly_full.store(false, Ordering::Relaxed);
+    pass(&fixture, MINUTE).await;
+    assert_eq!(times(&fixture).len(), 3, "none is lost");
+}
+
+#[tokio::test]
 async fn two_nodes_on_one_store_fire_each_tick_once() {
     let first = Fixture::new(4).await;
     create(&first, "t", "0 * * * * *").await.expect("created");
