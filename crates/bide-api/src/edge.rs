@@ -14,7 +14,7 @@ use axum::http::{HeaderValue, Method, Request, Response, header};
 use bide_types::{AccountId, RequestId};
 
 use crate::auth::{self, Credential};
-use crate::bide_v1::dead_letters;
+use crate::bide_v1::{dead_letters, task_logs};
 use crate::caught::caught;
 use crate::error::ApiError;
 use crate::invocation::{REQUEST_ID, trace_id};
@@ -124,11 +124,18 @@ async fn dispatch(arrival: Arrival<'_>) -> Result<Response<Body>, ApiError> {
         }
         (&Method::GET, path) if path.starts_with(bide_v1::CODE_PREFIX) => bide_v1::code(state, path).await,
         (method, path) => {
-            let Some(rest) = path.strip_prefix(dead_letters::PREFIX) else {
+            let letters = path.strip_prefix(dead_letters::PREFIX);
+            let logs = path.strip_prefix(task_logs::PREFIX);
+            if letters.or(logs).is_none() {
                 return Err(path_not_supported(head));
+            }
+            let account = auth::authenticate(&state.credentials, head, state.clock.now())?.account();
+            let query = head.uri.query();
+            let routed = match (letters, logs) {
+                (Some(rest), _) => dead_letters::route(state, method, rest, query, account).await?,
+                (_, Some(rest)) => task_logs::route(state, method, rest, query, account).await?,
+                (None, None) => None,
             };
-            let caller = auth::authenticate(&state.credentials, head, state.clock.now())?;
-            let routed = dead_letters::route(state, method, rest, head.uri.query(), caller.account()).await?;
             routed.ok_or_else(|| path_not_supported(head))
         }
     }

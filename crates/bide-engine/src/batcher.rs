@@ -169,10 +169,11 @@ impl BatcherTask {
         }
     }
 
-    /// Refuses the new events among `requests` if the store has no space for them; returns what is left.
-    fn turn_away(&mut self, requests: Vec<Request>) -> Vec<Request> {
+    /// Refuses the new events among `requests` if the store has no space for them, and leaves out the logs of what ended;
+    /// returns what is left.
+    fn turn_away(&mut self, mut requests: Vec<Request>) -> Vec<Request> {
         let is_new = |request: &Request| matches!(request, Request::Submit(..));
-        if !requests.iter().any(is_new) {
+        if !requests.iter().any(|request| is_new(request) || request.has_log()) {
             return requests;
         }
         let space = self.store.check_space();
@@ -186,6 +187,7 @@ impl BatcherTask {
         if !was_short {
             tracing::error!(%error, "new invocations are refused");
         }
+        requests.iter_mut().for_each(Request::drop_log);
         let (new, rest) = requests.into_iter().partition::<Vec<_>, _>(is_new);
         new.into_iter().for_each(|request| request.refuse(&error));
         rest
@@ -331,6 +333,18 @@ impl Replies {
 }
 
 impl Request {
+    fn has_log(&self) -> bool {
+        let Self::Transition(transition, _) = self else { return false };
+        transition.log.as_ref().is_some_and(|log| !log.text.is_empty())
+    }
+
+    /// Keeps no more of a log than how long it was.
+    fn drop_log(&mut self) {
+        let Self::Transition(Transition { log: Some(log), .. }, _) = self else { return };
+        let text = std::mem::take(&mut log.text);
+        log.dropped_bytes = log.dropped_bytes.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
+    }
+
     /// What it adds to the submissions of its batch.
     fn submission(&self) -> Option<&Submission> {
         match self {

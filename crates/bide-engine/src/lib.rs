@@ -37,13 +37,18 @@ mod versions;
 
 pub use addresses::HttpTarget;
 pub use bide_core::{
-    Bucket, DestinationStatus, Event, Invocation, Ledger, MissedTicks, Mode, Outcome, State, Status,
+    Bucket, DestinationStatus, Event, FunctionError, Invocation, Ledger, MissedTicks, Mode, Outcome, State,
+    Status,
 };
 pub use bide_runtime::{
     AttemptOutcome, AttemptResult, Cancel, Executor, FunctionErrorCause, FunctionErrorKind, HttpRequest,
     InstanceInfo, InstanceState, ProvisionStatus, ResponseHead, Tracing,
 };
-pub use bide_store::{DeadLetter, OutboxPosition, SortOrder, Store, TaskPage, TaskQuery, TaskView};
+pub use bide_store::attempt_log::window as attempt_logs_window;
+pub use bide_store::{
+    AttemptEnd, AttemptLog, DeadLetter, OutboxPosition, SortOrder, Store, TaskLogs, TaskPage, TaskQuery,
+    TaskView,
+};
 pub use catalog::{
     Listing, NewLayerVersion, PublishedLayer, PublishedVersion, Target, VersionListing, Versioned, subdomain,
 };

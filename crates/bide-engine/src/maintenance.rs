@@ -65,7 +65,7 @@ pub(crate) async fn lapse_leases(shared: &Shared) -> Result<usize, StoreError> {
 
 fn lapse(lease: LeaseRef) -> Transition {
     let command = Command::Lapse { epoch: lease.epoch };
-    Transition { invocation: lease.invocation, command, result: None }
+    Transition { invocation: lease.invocation, command, result: None, log: None }
 }
 
 /// Removes settled tasks that are older than the retention.

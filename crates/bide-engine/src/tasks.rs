@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bide_core::{CallKind, Ledger};
 use bide_runtime::{Containment, ExecutorStats};
-use bide_store::{Stats, Stop, StopReply, TaskPage, TaskQuery, TaskView};
+use bide_store::{Stats, Stop, StopReply, TaskLogs, TaskPage, TaskQuery, TaskView};
 use bide_types::resource::Function;
 use bide_types::{AccountId, TaskId};
 
@@ -37,6 +37,15 @@ impl Engine {
         let mut found = found.ok_or_else(|| Error::TaskNotFound(task.clone()))?;
         show_body(&mut found)?;
         Ok(found)
+    }
+
+    /// One task with the logs of its attempts that are kept.
+    ///
+    /// # Errors
+    /// [`Error::TaskNotFound`].
+    pub async fn task_logs(&self, target: &Target, task: &TaskId) -> Result<TaskLogs, Error> {
+        let found = self.shared.store.task_logs(target.function().id, task.clone()).await?;
+        found.ok_or_else(|| Error::TaskNotFound(task.clone()))
     }
 
     /// A page of the function's tasks.

@@ -129,6 +129,17 @@ pub struct AttemptOutcome {
     pub cold_start: bool,
     /// At most the last 4 KB that this attempt logged; empty when the instance serves several requests at once.
     pub log_tail: Bytes,
+    /// What this attempt logged, for whoever keeps it longer: at most [`crate::PoolOptions::attempt_log_bytes`]. Empty when it
+    /// wrote nothing.
+    pub log: AttemptLog,
+}
+
+/// The end of what an attempt logged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttemptLog {
+    pub text: Bytes,
+    /// Bytes before that end which are not in it.
+    pub dropped_bytes: u64,
 }
 
 /// The class of an attempt's end.

@@ -18,13 +18,12 @@ use bide_env::Clock;
 use bide_sandbox::{Launcher, Process, ProcessHandle};
 use bide_types::resource::RuntimeKind;
 use bide_types::{InstanceId, RequestId};
-use bytes::Bytes;
 
 use crate::code::{CodeCache, CodeDir, CodeError};
 use crate::executor::{AttemptResult, Cancel, FunctionErrorCause, FunctionSpec, InvokeRequest, StartedHook};
 use crate::failure;
 use crate::layout::Layout;
-use crate::logs::{Logs, StartLog};
+use crate::logs::{Captured, Logs, StartLog};
 use crate::runtime::{Broken, Channel, Live, Reply, Runtimes, Start, StartFailure, custom_port, with_causes};
 use crate::scratch::Scratch;
 use crate::standby::Standbys;
@@ -54,6 +53,7 @@ pub(crate) struct Surroundings {
     /// Set when the server is about to end: hooks then have `hurried_hook_time`.
     pub(crate) hurry: Cancel,
     pub(crate) hurried_hook_time: Duration,
+    pub(crate) attempt_log_bytes: usize,
 }
 
 /// A process that can take requests.
@@ -80,7 +80,7 @@ pub(crate) struct Attempt {
     pub(crate) result: AttemptResult,
     pub(crate) duration: Duration,
     pub(crate) memory_max_mb: f64,
-    pub(crate) log_tail: Bytes,
+    pub(crate) log: Captured,
 }
 
 /// A start that failed, with what it printed.
@@ -105,7 +105,7 @@ impl Instance {
         spec: &Arc<FunctionSpec>,
         id: &InstanceId,
     ) -> Result<Self, FailedStart> {
-        let logs = Logs::new(spec, id);
+        let logs = Logs::new(spec, id, surroundings.attempt_log_bytes);
         let started = Self::try_start(surroundings, spec, id, &logs).await;
         started.map_err(|failure| FailedStart { failure, log: logs.failed_start() })
     }
@@ -229,8 +229,8 @@ impl Instance {
         let memory_max_mb = self.memory_max_mb();
         let result = self.verdict(end, duration, memory_max_mb).await;
         std::mem::forget(guard);
-        let log_tail = self.logs.finish(&request.request_id, log_note(&result));
-        Attempt { result, duration, memory_max_mb, log_tail }
+        let log = self.logs.finish(&request.request_id, log_note(&result));
+        Attempt { result, duration, memory_max_mb, log }
     }
 
     async fn run_to_end(&self, request: &InvokeRequest, cancel: &Cancel) -> End {

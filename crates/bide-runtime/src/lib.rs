@@ -13,9 +13,9 @@ pub mod package;
 pub mod testing;
 
 pub use executor::{
-    AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Containment, Executor, ExecutorStats,
-    FunctionErrorCause, FunctionErrorKind, FunctionSpec, InstanceInfo, InstanceState, InvokeRequest,
-    ProvisionStatus, Scale, Slot, StartedHook, Throttled, Tracing,
+    AttemptLog, AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Containment, Executor,
+    ExecutorStats, FunctionErrorCause, FunctionErrorKind, FunctionSpec, InstanceInfo, InstanceState,
+    InvokeRequest, ProvisionStatus, Scale, Slot, StartedHook, Throttled, Tracing,
 };
 
 pub use http_call::{CallerLeft, HttpFormat, HttpRequest, Responder, ResponseHead, ResponseStream};

@@ -1,7 +1,8 @@
 //! What an instance prints: read without ever blocking it, cut into lines, the end kept for the caller.
 //!
 //! Owns the reading end of the instance's output. Memory is bounded whatever the function prints: one partial line, one
-//! tail, and lines beyond [`EMITTED_BYTES_MAX`] of one attempt are counted instead of emitted. The tail is exact while
+//! tail, and lines beyond [`EMITTED_BYTES_MAX`] of one attempt are counted instead of emitted. The tail, of which the caller
+//! gets the end and a task's record more, is exact while
 //! requests come one by one; with overlapping requests lines cannot be told apart and there is none (FC "Configure
 //! instance concurrency"). A crash loses what was not emitted yet.
 
@@ -17,7 +18,7 @@ use bytes::Bytes;
 use tokio::net::unix::pipe::Receiver;
 use tokio::task::JoinHandle;
 
-use crate::executor::FunctionSpec;
+use crate::executor::{AttemptLog, FunctionSpec};
 
 /// Most bytes of log that one attempt may emit; the rest is dropped and its size is told.
 const EMITTED_BYTES_MAX: usize = 1024 * 1024;
@@ -42,13 +43,29 @@ pub(crate) struct Logs {
     overlapping: bool,
     /// Whether attempts are marked in the tail. A custom runtime prints the marks itself (fc-behaviour 7.9).
     marks: bool,
+    /// Most bytes of [`Captured::log`].
+    attempt_log_bytes: usize,
+}
+
+/// The log of one attempt.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Captured {
+    /// For the caller: the last [`LOG_TAIL_BYTES_MAX`]; empty when requests overlap.
+    pub(crate) tail: Bytes,
+    pub(crate) log: AttemptLog,
 }
 
 struct State {
     function: String,
     instance: InstanceId,
     request: Option<RequestId>,
+    /// The end of what the attempt logged, at most `kept_bytes_max`.
     tail: VecDeque<u8>,
+    kept_bytes_max: usize,
+    /// Bytes that are no longer in the tail.
+    cut_bytes: u64,
+    /// Whether the attempt has printed anything.
+    has_printed: bool,
     line: Vec<u8>,
     emitted_bytes: usize,
     dropped_bytes: usize,
@@ -56,12 +73,15 @@ struct State {
 }
 
 impl Logs {
-    pub(crate) fn new(spec: &FunctionSpec, instance: &InstanceId) -> Arc<Self> {
+    pub(crate) fn new(spec: &FunctionSpec, instance: &InstanceId, attempt_log_bytes: usize) -> Arc<Self> {
         let state = State {
             function: format!("{}/{}", spec.function.service, spec.function.name),
             instance: instance.clone(),
             request: None,
             tail: VecDeque::with_capacity(LOG_TAIL_BYTES_MAX),
+            kept_bytes_max: attempt_log_bytes.max(LOG_TAIL_BYTES_MAX),
+            cut_bytes: 0,
+            has_printed: false,
             line: Vec::new(),
             emitted_bytes: 0,
             dropped_bytes: 0,
@@ -74,6 +94,7 @@ impl Logs {
             pump: Mutex::new(None),
             overlapping,
             marks: spec.function.runtime.kind() != RuntimeKind::Custom,
+            attempt_log_bytes,
         })
     }
 
@@ -101,7 +122,7 @@ impl Logs {
         self.drain();
         let mut state = self.lock();
         if !cold {
-            state.tail.clear();
+            state.forget_tail();
         }
         state.emitted_bytes = 0;
         state.dropped_bytes = 0;
@@ -133,10 +154,10 @@ impl Logs {
 
     /// The attempt has ended: takes in what it printed and returns the end of its log. `note` is appended to the end
     /// line.
-    pub(crate) fn finish(&self, request: &RequestId, note: &str) -> Bytes {
+    pub(crate) fn finish(&self, request: &RequestId, note: &str) -> Captured {
         let mut state = self.ended();
         if self.overlapping {
-            return Bytes::new();
+            return Captured::default();
         }
         if self.marks {
             state.keep_mark(END_MARK, request, note);
@@ -144,7 +165,9 @@ impl Logs {
         state.request = None;
         let tail = Bytes::from(Vec::from(std::mem::take(&mut state.tail)));
         state.tail.reserve(LOG_TAIL_BYTES_MAX);
-        tail
+        let log = state.attempt_log(&tail, self.attempt_log_bytes);
+        state.forget_tail();
+        Captured { tail: last(&tail, LOG_TAIL_BYTES_MAX), log }
     }
 
     /// The start has failed: what it printed, for each attempt that waited for it.
@@ -152,8 +175,11 @@ impl Logs {
         let mut state = self.ended();
         StartLog {
             tail: std::mem::take(&mut state.tail).into(),
+            cut_bytes: state.cut_bytes,
+            has_printed: state.has_printed,
             overlapping: self.overlapping,
             marks: self.marks,
+            attempt_log_bytes: self.attempt_log_bytes,
         }
     }
 
@@ -200,27 +226,44 @@ impl Logs {
 #[derive(Clone, Default)]
 pub(crate) struct StartLog {
     tail: Vec<u8>,
+    cut_bytes: u64,
+    has_printed: bool,
     overlapping: bool,
     marks: bool,
+    attempt_log_bytes: usize,
 }
 
 impl StartLog {
-    /// As the end of the log of an attempt that waited for the start.
-    pub(crate) fn tail(self, request: &RequestId, note: &str) -> Bytes {
-        if self.overlapping {
-            return Bytes::new();
+    /// As the log of an attempt that waited for the start. No other request has printed in it.
+    pub(crate) fn captured(self, request: &RequestId, note: &str) -> Captured {
+        let mut text = self.tail;
+        if self.marks {
+            text = [mark(START_MARK, request, "").into_bytes(), text].concat();
+            if !text.ends_with(b"\n") {
+                text.push(b'\n');
+            }
+            text.extend_from_slice(mark(END_MARK, request, note).as_bytes());
         }
-        if !self.marks {
-            return self.tail.into();
-        }
-        let mut tail = [mark(START_MARK, request, "").into_bytes(), self.tail].concat();
-        if !tail.ends_with(b"\n") {
-            tail.push(b'\n');
-        }
-        tail.extend_from_slice(mark(END_MARK, request, note).as_bytes());
-        let surplus = tail.len().saturating_sub(LOG_TAIL_BYTES_MAX);
-        Bytes::from(tail).slice(surplus..)
+        let text = Bytes::from(text);
+        let tail = if self.overlapping { Bytes::new() } else { last(&text, LOG_TAIL_BYTES_MAX) };
+        let log = attempt_log(&text, self.cut_bytes, self.has_printed, self.attempt_log_bytes);
+        Captured { tail, log }
     }
+}
+
+/// The last `bytes_max` of a text.
+fn last(text: &Bytes, bytes_max: usize) -> Bytes {
+    text.slice(text.len().saturating_sub(bytes_max)..)
+}
+
+/// The last `bytes_max` of a text, before which `cut_bytes` were cut already; nothing of what is nothing but marks.
+fn attempt_log(text: &Bytes, cut_bytes: u64, has_printed: bool, bytes_max: usize) -> AttemptLog {
+    if !has_printed || bytes_max == 0 {
+        return AttemptLog::default();
+    }
+    let kept = last(text, bytes_max);
+    let cut_now = u64::try_from(text.len() - kept.len()).unwrap_or(u64::MAX);
+    AttemptLog { text: kept, dropped_bytes: cut_bytes.saturating_add(cut_now) }
 }
 
 fn mark(text: &str, request: &RequestId, note: &str) -> String {
@@ -237,6 +280,7 @@ impl Drop for Logs {
 
 impl State {
     fn push(&mut self, bytes: &[u8]) {
+        self.has_printed = true;
         self.keep(bytes);
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
@@ -249,10 +293,23 @@ impl State {
 
     /// Adds to the tail.
     fn keep(&mut self, bytes: &[u8]) {
-        let bytes = &bytes[bytes.len().saturating_sub(LOG_TAIL_BYTES_MAX)..];
-        let surplus = (self.tail.len() + bytes.len()).saturating_sub(LOG_TAIL_BYTES_MAX);
+        let kept = &bytes[bytes.len().saturating_sub(self.kept_bytes_max)..];
+        let surplus = (self.tail.len() + kept.len()).saturating_sub(self.kept_bytes_max);
         self.tail.drain(..surplus);
-        self.tail.extend(bytes);
+        self.tail.extend(kept);
+        let cut = surplus + (bytes.len() - kept.len());
+        self.cut_bytes = self.cut_bytes.saturating_add(u64::try_from(cut).unwrap_or(u64::MAX));
+    }
+
+    /// What follows belongs to another attempt.
+    fn forget_tail(&mut self) {
+        self.tail.clear();
+        self.cut_bytes = 0;
+        self.has_printed = false;
+    }
+
+    fn attempt_log(&self, text: &Bytes, bytes_max: usize) -> AttemptLog {
+        attempt_log(text, self.cut_bytes, self.has_printed, bytes_max)
     }
 
     fn keep_mark(&mut self, text: &str, request: &RequestId, note: &str) {

@@ -108,6 +108,7 @@ impl Pools {
             start_timeout: options.start_timeout,
             hurry: Cancel::new(),
             hurried_hook_time: options.hurried_hook_time,
+            attempt_log_bytes: options.attempt_log_bytes,
         });
         let book = Mutex::new(open_book(&options, entropy));
         let shared = Arc::new(Shared {

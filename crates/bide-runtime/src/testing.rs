@@ -11,9 +11,9 @@ use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
 use crate::executor::{
-    AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Containment, Executor, ExecutorStats,
-    FunctionErrorCause, FunctionErrorKind, FunctionSpec, InstanceInfo, InstanceState, InvokeRequest,
-    ProvisionStatus, Slot, StartedHook, Throttled,
+    AttemptLog, AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Containment, Executor,
+    ExecutorStats, FunctionErrorCause, FunctionErrorKind, FunctionSpec, InstanceInfo, InstanceState,
+    InvokeRequest, ProvisionStatus, Slot, StartedHook, Throttled,
 };
 use crate::http_call::{CallerLeft, ResponseHead};
 
@@ -26,6 +26,8 @@ pub enum FakeRun {
     Hold,
     /// Answer an HTTP call, then go on as `then` says; see [`FakeResponse`].
     Respond(FakeResponse),
+    /// Log this, then go on.
+    Print(AttemptLog, Box<FakeRun>),
 }
 
 /// The response to an HTTP call. Without a [`crate::Responder`] (an asynchronous call) the pieces together are the return
@@ -245,6 +247,15 @@ impl FakeRun {
             Self::Finish(_) => false,
             Self::Hold => true,
             Self::Respond(response) => response.then.holds(),
+            Self::Print(_, then) => then.holds(),
+        }
+    }
+
+    /// What is logged first of all.
+    fn log(&self) -> AttemptLog {
+        match self {
+            Self::Print(log, _) => log.clone(),
+            Self::Finish(_) | Self::Hold | Self::Respond(_) => AttemptLog::default(),
         }
     }
 
@@ -268,6 +279,7 @@ impl FakeRun {
                         () = cancel.cancelled() => AttemptResult::Stopped,
                     };
                 }
+                Self::Print(_, then) => run = *then,
                 Self::Respond(response) => {
                     let sent = tokio::select! {
                         sent = respond(request, response.head, response.pieces) => sent,
@@ -349,6 +361,7 @@ impl Slot for FakeSlot {
                 }
             }
             started(instance.clone());
+            let log = run.log();
             self.shared.changed.notify_waiters();
             let result = run.go(&request, receiver, &cancel).await;
             self.shared.lock().held.remove(&request.request_id);
@@ -359,6 +372,7 @@ impl Slot for FakeSlot {
                 memory_max_mb: 1.0,
                 cold_start: false,
                 log_tail: Bytes::new(),
+                log,
             }
         })
     }

@@ -180,6 +180,7 @@ fn transitions(claimed: &[Claimed], command: &dyn Fn(Epoch) -> Command) -> Vec<T
         invocation: claimed.invocation.id,
         command: command(claimed.invocation.epoch),
         result: None,
+        log: None,
     };
     claimed.iter().map(transition).collect()
 }

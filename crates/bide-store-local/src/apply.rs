@@ -4,6 +4,7 @@
 //! the group only; a crash before the group's flush leaves nothing of it.
 
 use bide_core::{Delivery, Invocation};
+use bide_store::attempt_log::slots;
 use bide_store::planner::{Change, Outbox, Plan};
 use bide_store::{BatchReply, StoreError};
 use bide_types::{InvocationId, Timestamp};
@@ -11,7 +12,9 @@ use bide_types::{InvocationId, Timestamp};
 use crate::index::{Entry, entries};
 use crate::keys::codec::Undecodable;
 use crate::keys::deliveries::{self, Place, StoredDelivery};
-use crate::keys::{Space, controls, dead_letters, invocations, ledgers, meta, outbox, payloads, results};
+use crate::keys::{
+    Space, attempt_logs, controls, dead_letters, invocations, ledgers, meta, outbox, payloads, results,
+};
 use crate::state::State;
 
 /// The step in which [`State::id_lead`] grows: one millisecond of ids, so that it hardly ever changes.
@@ -43,7 +46,7 @@ impl State {
     }
 
     fn apply_change(&mut self, change: Change) -> Result<(), StoreError> {
-        let Change { before, after, payload, result, outbox } = change;
+        let Change { before, after, payload, result, logs, outbox } = change;
         let Some(id) = before.as_ref().or(after.as_ref()).map(|invocation| invocation.id) else {
             return Ok(()); // came and went within one batch
         };
@@ -61,6 +64,10 @@ impl State {
                 if let Some(result) = result {
                     self.txn.put(Space::Results, results::key(id), results::encode(&result));
                 }
+                for log in logs {
+                    let key = attempt_logs::key(id, log.slot());
+                    self.txn.put(Space::AttemptLogs, key, attempt_logs::encode(&log));
+                }
             }
             None => self.forget(id, before.as_ref()),
         }
@@ -73,6 +80,9 @@ impl State {
         // A result is stored with the settlement, so an invocation that was not settled has none.
         if before.is_some_and(|invocation| invocation.settlement().is_some()) {
             self.txn.remove(Space::Results, results::key(id));
+        }
+        for slot in 0..before.map_or(0, log_slots) {
+            self.txn.remove(Space::AttemptLogs, attempt_logs::key(id, slot));
         }
     }
 
@@ -208,6 +218,11 @@ impl State {
 /// How far an id is ahead of the first of the millisecond of its acceptance.
 pub(crate) fn invocation_lead(invocation: &Invocation) -> u64 {
     invocation.id.get().saturating_sub(InvocationId::first_at(invocation.accepted_at).get())
+}
+
+/// Slots that logs of its attempts may have taken.
+fn log_slots(invocation: &Invocation) -> u32 {
+    if invocation.task_id().is_some() { slots(invocation.runs) } else { 0 }
 }
 
 fn has_record(invocation: &Invocation) -> bool {

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use bide_core::{LeaseHolder, Ledger};
 use bide_store::{
     Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DeadLetter, DueDeliveries, Health, LeaseRef,
-    OutboxPosition, PendingDelivery, Stats, Store, StoreError, TaskPage, TaskQuery, TaskView,
+    OutboxPosition, PendingDelivery, Stats, Store, StoreError, TaskLogs, TaskPage, TaskQuery, TaskView,
 };
 use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
@@ -263,6 +263,14 @@ impl Store for LocalStore {
         task: TaskId,
     ) -> BoxFuture<'_, Result<Option<TaskView>, StoreError>> {
         Box::pin(async move { self.shared.read(|tables| reads::task(tables, function, &task)) })
+    }
+
+    fn task_logs(
+        &self,
+        function: FunctionId,
+        task: TaskId,
+    ) -> BoxFuture<'_, Result<Option<TaskLogs>, StoreError>> {
+        Box::pin(self.scan(move |_, tables| reads::task_logs(tables, function, &task)))
     }
 
     fn tasks(&self, query: TaskQuery) -> BoxFuture<'_, Result<TaskPage, StoreError>> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bide_core::{CallKind, Command, Enqueue, Policy, PolicyTable, Run};
 use bide_store::{
-    Batch, Claim, Claimed, ControlChange, ControlKey, ControlWrite, DeliveryOutcome, Expected,
+    Batch, Claim, Claimed, ControlChange, ControlKey, ControlWrite, DeliveryOutcome, Expected, LogText,
     SettleDelivery, Store, Submission, Transition,
 };
 use bide_types::{FunctionId, InstanceId, Line, Qualifier, RequestId, TaskId, Timestamp};
@@ -63,7 +63,8 @@ pub(crate) async fn claimed(store: &LocalStore, now: Timestamp, max: usize) -> V
 
 pub(crate) async fn transition(store: &LocalStore, now: Timestamp, claimed: &Claimed, command: Command) {
     let result = matches!(command, Command::Succeed { .. }).then(|| Bytes::from_static(b"result"));
-    let transition = Transition { invocation: claimed.invocation.id, command, result };
+    let log = result.is_some().then(|| LogText { text: Bytes::from_static(b"a line\n"), dropped_bytes: 3 });
+    let transition = Transition { invocation: claimed.invocation.id, command, result, log };
     let batch = Batch { now, transitions: vec![transition], ..Batch::default() };
     store.commit(batch).await.expect("a commit");
 }

@@ -11,6 +11,7 @@ use bide_core::{Command, Delivery, Enqueue, Invocation, LeaseHolder, PolicyTable
 use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 
+use crate::attempt_log::LogText;
 use crate::control::{ControlChange, ControlConflict};
 
 /// Everything that is written in one go, at one moment.
@@ -95,6 +96,8 @@ pub struct Transition {
     pub command: Command,
     /// What the function returned or its error JSON; kept for the task record and the destination.
     pub result: Option<Bytes>,
+    /// What the function wrote in the attempt that ends, if that is known; kept with a task.
+    pub log: Option<LogText>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

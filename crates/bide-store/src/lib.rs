@@ -7,6 +7,7 @@
 //! What a crash leaves behind is the store's promise: a batch is there whole or not at all, and it is durable when the
 //! future of [`Store::commit`] resolves.
 
+pub mod attempt_log;
 pub mod batch;
 pub mod control;
 pub mod memory;
@@ -17,11 +18,12 @@ mod store;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
+pub use attempt_log::{AttemptEnd, AttemptLog, LogText};
 pub use batch::{
     Batch, BatchReply, Claim, ClaimListener, ClaimReply, Claimed, DeadLetter, DeadLetterChange,
     DeliveryOutcome, PendingDelivery, Purge, SettleDelivery, Stop, StopReply, Submission, SubmitReply,
     Transition, TransitionReply,
 };
 pub use control::{ControlChange, ControlConflict, ControlKey, ControlObject, ControlWrite, Expected};
-pub use query::{SortOrder, TaskPage, TaskQuery, TaskView};
+pub use query::{SortOrder, TaskLogs, TaskPage, TaskQuery, TaskView};
 pub use store::{BoxFuture, DueDeliveries, Health, LeaseRef, OutboxPosition, Stats, Store, StoreError};

@@ -13,10 +13,11 @@ use bide_core::{Invocation, LeaseHolder, Ledger};
 use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 
+use crate::attempt_log::AttemptLog;
 use crate::batch::{Batch, BatchReply, DeadLetter, PendingDelivery};
 use crate::control::{ControlKey, ControlObject};
 use crate::planner::{Change, Outbox, QueuePosition, Reader, plan};
-use crate::query::{SortOrder, TaskPage, TaskQuery, TaskView};
+use crate::query::{SortOrder, TaskLogs, TaskPage, TaskQuery, TaskView};
 use crate::store::{BoxFuture, DueDeliveries, Health, LeaseRef, OutboxPosition, Stats, Store, StoreError};
 use deliveries::Kept;
 
@@ -44,6 +45,8 @@ struct Record {
     invocation: Invocation,
     payload: Bytes,
     result: Option<Bytes>,
+    /// By their slots.
+    logs: BTreeMap<u32, AttemptLog>,
 }
 
 impl MemoryStore {
@@ -140,9 +143,11 @@ impl Data {
             return;
         };
         let old = self.records.remove(&id);
-        let (old_payload, old_result) = old.map_or((None, None), |old| (Some(old.payload), old.result));
+        let (old_payload, old_result, mut logs) =
+            old.map_or_else(Default::default, |old| (Some(old.payload), old.result, old.logs));
+        logs.extend(change.logs.into_iter().map(|log| (log.slot(), log)));
         let payload = change.payload.or(old_payload).unwrap_or_default();
-        let record = Record { invocation: after, payload, result: change.result.or(old_result) };
+        let record = Record { invocation: after, payload, result: change.result.or(old_result), logs };
         self.records.insert(id, record);
     }
 
@@ -335,6 +340,22 @@ impl Store for MemoryStore {
             let mut data = self.data()?;
             let id = data.find_task(function, &task)?;
             Ok(id.and_then(|id| data.records.get(&id).map(|record| data.view(record, true))))
+        })
+    }
+
+    fn task_logs(
+        &self,
+        function: FunctionId,
+        task: TaskId,
+    ) -> BoxFuture<'_, Result<Option<TaskLogs>, StoreError>> {
+        Box::pin(async move {
+            let mut data = self.data()?;
+            let id = data.find_task(function, &task)?;
+            Ok(id.and_then(|id| data.records.get(&id)).map(|record| {
+                let mut logs: Vec<_> = record.logs.values().cloned().collect();
+                logs.sort_unstable_by_key(|log| log.attempt);
+                TaskLogs { invocation: record.invocation.clone(), logs }
+            }))
         })
     }
 

@@ -15,6 +15,7 @@ use bide_core::{
 use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
 
+use crate::attempt_log::{AttemptLog, Ended, LogText};
 use crate::batch::{
     Batch, BatchReply, DeadLetterChange, DeliveryOutcome, Purge, SettleDelivery, Stop, StopReply, Submission,
     SubmitReply, Transition, TransitionReply,
@@ -76,11 +77,13 @@ pub struct Plan {
 pub struct Change {
     /// As stored; `None` for a new record.
     pub before: Option<Invocation>,
-    /// As it shall be; `None` removes record, payload and result.
+    /// As it shall be; `None` removes record, payload, result and logs.
     pub after: Option<Invocation>,
     /// The event of a new record.
     pub payload: Option<Bytes>,
     pub result: Option<Bytes>,
+    /// Logs of attempts that ended, each for its slot.
+    pub logs: Vec<AttemptLog>,
     pub outbox: Outbox,
 }
 
@@ -192,7 +195,7 @@ impl Planner<'_> {
         let Some(invocation) = self.load(transition.invocation)? else {
             return Ok(TransitionReply::NotFound);
         };
-        match self.apply(&invocation, transition.command, transition.result)? {
+        match self.apply(&invocation, transition.command, transition.result, transition.log)? {
             Err(rejected) => Ok(TransitionReply::Rejected(rejected)),
             Ok(applied) => Ok(TransitionReply::Applied {
                 line: invocation.line(),
@@ -210,7 +213,7 @@ impl Planner<'_> {
         let policy = policies.get(&invocation.qualifier).or(invocation.policy.as_ref());
         let policy = policy.or(policies.get_former(&invocation.qualifier));
         let policy = policy.cloned().unwrap_or_default();
-        match self.apply(&invocation, Command::Stop { policy }, None)? {
+        match self.apply(&invocation, Command::Stop { policy }, None, None)? {
             Err(_) => Ok(StopReply::Unchanged { status: invocation.status() }),
             Ok(Applied { next: Invocation { state: State::Stopping { .. }, .. }, .. }) => {
                 Ok(StopReply::Stopping { invocation: id })
@@ -296,7 +299,9 @@ impl Planner<'_> {
         invocation: &Invocation,
         command: Command,
         result: Option<Bytes>,
+        log: Option<LogText>,
     ) -> Result<Result<Applied, Rejected>, StoreError> {
+        let ended = Ended::by(&command, log);
         let transition = match step(invocation, command, self.now) {
             Err(rejected) => return Ok(Err(rejected)),
             Ok(transition) => transition,
@@ -306,12 +311,14 @@ impl Planner<'_> {
             self.shift(invocation, from, to)?;
         }
         let next = transition.next;
+        let log = ended.and_then(|ended| ended.of(invocation, &next, self.now));
         let delivery = transition.delivery;
         let has_delivery = delivery.is_some();
         let change = self.change(invocation.id);
         if let Some(delivery) = delivery {
             change.outbox = Outbox::Add(delivery);
         }
+        change.logs.extend(log);
         if next.settlement().is_some() {
             change.result = result;
         }

@@ -4,6 +4,8 @@ use bide_core::{Invocation, Status};
 use bide_types::{FunctionId, InvocationId, Qualifier, Timestamp};
 use bytes::Bytes;
 
+use crate::attempt_log::AttemptLog;
+
 /// Which tasks of one function (FC "ListStatefulAsyncInvocations").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskQuery {
@@ -46,6 +48,14 @@ pub struct TaskView {
     pub payload: Option<Bytes>,
     /// What the function returned, if it did and the query was for a single task.
     pub result: Option<Bytes>,
+}
+
+/// What the attempts of a task logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskLogs {
+    pub invocation: Invocation,
+    /// Those that are kept, in the order of attempts. An attempt that ended and has none wrote nothing, or was one of many.
+    pub logs: Vec<AttemptLog>,
 }
 
 impl TaskQuery {

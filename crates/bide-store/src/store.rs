@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, BatchReply, DeadLetter, PendingDelivery};
 use crate::control::{ControlKey, ControlObject};
-use crate::query::{TaskPage, TaskQuery, TaskView};
+use crate::query::{TaskLogs, TaskPage, TaskQuery, TaskView};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -140,6 +140,13 @@ pub trait Store: Send + Sync + 'static {
     /// The task of this id, with its event and result.
     fn task(&self, function: FunctionId, task: TaskId)
     -> BoxFuture<'_, Result<Option<TaskView>, StoreError>>;
+
+    /// The task of this id, with the logs of its attempts.
+    fn task_logs(
+        &self,
+        function: FunctionId,
+        task: TaskId,
+    ) -> BoxFuture<'_, Result<Option<TaskLogs>, StoreError>>;
 
     /// A page of tasks in the order of acceptance; plain invocations are never on it.
     fn tasks(&self, query: TaskQuery) -> BoxFuture<'_, Result<TaskPage, StoreError>>;

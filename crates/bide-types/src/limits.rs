@@ -26,6 +26,10 @@ pub const CODE_UNPACKED_BYTES_MAX: u64 = 500 * 1024 * 1024;
 pub const CODE_FILES_MAX: usize = 10_000;
 /// Bytes of log returned by `X-Fc-Log-Type: Tail` (FC "InvokeFunction").
 pub const LOG_TAIL_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of log kept with a task for each of its attempts, unless the settings say otherwise, and the most that they may
+/// say. A task keeps a bounded number of them (`bide_store::attempt_log`).
+pub const ATTEMPT_LOG_BYTES_DEFAULT: usize = 16 * 1024;
+pub const ATTEMPT_LOG_BYTES_MAX: usize = 256 * 1024;
 /// Longest log line kept; the rest of the line is dropped (FC "Limits").
 pub const LOG_LINE_BYTES_MAX: usize = 32 * 1024;
 /// All environment variables of a function together (FC "Environment variables").

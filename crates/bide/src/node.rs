@@ -153,6 +153,7 @@ async fn start_pools(
         settings.instances_per_account.unwrap_or(options.instances_per_account_max);
     options.instances_per_function_max =
         settings.instances_per_function.unwrap_or(options.instances_per_function_max);
+    options.attempt_log_bytes = settings.task_log_bytes.unwrap_or(options.attempt_log_bytes);
     options.standby_instances = settings.standby_instances.unwrap_or(options.standby_instances);
     options.shared_dirs.clone_from(&settings.shared_dirs);
     let launcher = containment::launcher(settings.sandbox).await?;

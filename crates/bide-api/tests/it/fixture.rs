@@ -13,6 +13,7 @@ use bide_api::{ApiState, Domains, PublicAddress};
 use bide_core::LeaseHolder;
 use bide_engine::{AttemptResult, Dependencies, Engine, FunctionErrorCause, FunctionErrorKind, Options};
 use bide_env::{Clock, ManualClock, SequenceEntropy};
+use bide_runtime::AttemptLog;
 use bide_runtime::testing::{FakeExecutor, FakeRun};
 use bide_store::memory::MemoryStore;
 use bide_types::{AccountId, DomainName, Timestamp};
@@ -264,8 +265,18 @@ pub(crate) fn credential(key: &str, account: &str) -> Credential {
     Credential::new(key, &Secret::new("SECRETEXAMPLE"), AccountId::new(account).expect("valid"))
 }
 
-/// What the executor does with an event.
+fn logged(payload: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = payload.strip_prefix(b"log ")?;
+    let end = rest.iter().position(|byte| *byte == b';')?;
+    Some((&rest[..end], &rest[end + 1..]))
+}
+
+/// What the executor does with an event. `log TEXT;EVENT` logs the text and does what the event says.
 fn script(payload: &[u8]) -> FakeRun {
+    if let Some((text, rest)) = logged(payload) {
+        let log = AttemptLog { text: Bytes::copy_from_slice(text), dropped_bytes: 2 };
+        return FakeRun::Print(log, Box::new(script(rest)));
+    }
     match payload {
         b"fail" => FakeRun::Finish(AttemptResult::FunctionError {
             kind: FunctionErrorKind::Unhandled,

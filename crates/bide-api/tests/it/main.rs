@@ -16,6 +16,7 @@ mod layers;
 mod requests;
 mod scaling;
 mod services;
+mod task_logs;
 mod tasks;
 mod triggers;
 mod versions;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bide_core::{CallKind, Command, Epoch, Failure, FunctionError, Invocation, Run};
 use bide_runtime::{
-    AttemptOutcome, AttemptResult, FunctionErrorCause, FunctionErrorKind, FunctionSpec, InvokeRequest,
-    Tracing,
+    AttemptLog, AttemptOutcome, AttemptResult, FunctionErrorCause, FunctionErrorKind, FunctionSpec,
+    InvokeRequest, Tracing,
 };
-use bide_store::{Claimed, Transition, TransitionReply};
+use bide_store::{Claimed, LogText, Transition, TransitionReply};
 use bide_types::limits::RETURN_PAYLOAD_BYTES_MAX;
 use bide_types::{InstanceId, InvocationId};
 use bytes::Bytes;
@@ -72,6 +72,7 @@ fn not_run(message: String) -> AttemptOutcome {
         memory_max_mb: 0.0,
         cold_start: false,
         log_tail: Bytes::new(),
+        log: AttemptLog::default(),
     }
 }
 
@@ -84,7 +85,8 @@ struct StartRecord {
 
 impl StartRecord {
     fn note(&self, invocation: InvocationId, epoch: Epoch, instance: InstanceId) {
-        let transition = Transition { invocation, command: Command::Start { epoch, instance }, result: None };
+        let transition =
+            Transition { invocation, command: Command::Start { epoch, instance }, result: None, log: None };
         if let Some(unsent) = self.shared.batcher.ride_along(transition) {
             *self.unsent.lock().expect("nobody panics while holding the record") = Some(unsent);
         }
@@ -101,8 +103,11 @@ impl StartRecord {
 
 /// Makes the end of the attempt durable.
 async fn report(shared: &Shared, invocation: &Invocation, outcome: AttemptOutcome) {
+    let is_task = invocation.task_id().is_some();
+    let log =
+        is_task.then(|| LogText { text: outcome.log.text.clone(), dropped_bytes: outcome.log.dropped_bytes });
     let (command, result) = conclude(invocation, outcome, shared.running.is_interrupted());
-    let transition = Transition { invocation: invocation.id, command, result };
+    let transition = Transition { invocation: invocation.id, command, result, log };
     match shared.batcher.transition(transition).await {
         Ok(TransitionReply::Applied { .. }) => {}
         Ok(TransitionReply::Rejected(rejected)) => {

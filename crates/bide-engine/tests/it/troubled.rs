@@ -7,7 +7,7 @@ use bide_core::{Epoch, LeaseHolder, Ledger};
 use bide_store::memory::MemoryStore;
 use bide_store::{
     Batch, BatchReply, BoxFuture, ControlKey, ControlObject, DeadLetter, DueDeliveries, Health, LeaseRef,
-    OutboxPosition, PendingDelivery, Stats, Store, StoreError, TaskPage, TaskQuery, TaskView,
+    OutboxPosition, PendingDelivery, Stats, Store, StoreError, TaskLogs, TaskPage, TaskQuery, TaskView,
 };
 use bide_types::{FunctionId, InvocationId, Line, TaskId, Timestamp};
 use bytes::Bytes;
@@ -146,6 +146,14 @@ impl Store for Troubled {
         task: TaskId,
     ) -> BoxFuture<'_, Result<Option<TaskView>, StoreError>> {
         self.store.task(function, task)
+    }
+
+    fn task_logs(
+        &self,
+        function: FunctionId,
+        task: TaskId,
+    ) -> BoxFuture<'_, Result<Option<TaskLogs>, StoreError>> {
+        self.store.task_logs(function, task)
     }
 
     fn tasks(&self, query: TaskQuery) -> BoxFuture<'_, Result<TaskPage, StoreError>> {

@@ -6,6 +6,9 @@ fn state() -> State {
         instance: InstanceId::new("c-1").unwrap(),
         request: None,
         tail: VecDeque::new(),
+        kept_bytes_max: LOG_TAIL_BYTES_MAX,
+        cut_bytes: 0,
+        has_printed: false,
         line: Vec::new(),
         emitted_bytes: 0,
         dropped_bytes: 0,
@@ -19,6 +22,7 @@ fn the_tail_is_the_last_four_kilobytes_however_they_came() {
     for step in [1, 7, 4096, 5000, 20_000] {
         let mut state = state();
         all.chunks(step).for_each(|chunk| state.push(chunk));
+        assert_eq!(state.cut_bytes, 20_000 - 4096, "in steps of {step}");
         assert_eq!(Vec::from(state.tail), all[all.len() - LOG_TAIL_BYTES_MAX..], "in steps of {step}");
     }
 }

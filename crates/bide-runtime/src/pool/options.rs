@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bide_types::limits::CUSTOM_RUNTIME_START_TIMEOUT;
+use bide_types::limits::{ATTEMPT_LOG_BYTES_DEFAULT, CUSTOM_RUNTIME_START_TIMEOUT};
 
 /// Settings of the pools.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct PoolOptions {
     pub standby_instances: usize,
     /// Cold starts at the same time, of all functions together; those that take long do not count.
     pub starts_max: usize,
+    /// Most bytes of the log of an attempt in its outcome; 0: none.
+    pub attempt_log_bytes: usize,
 }
 
 impl PoolOptions {
@@ -51,6 +53,7 @@ impl PoolOptions {
             hurried_hook_time: Duration::from_secs(30),
             standby_instances: 2,
             starts_max: cores().max(2),
+            attempt_log_bytes: ATTEMPT_LOG_BYTES_DEFAULT,
         }
     }
 }

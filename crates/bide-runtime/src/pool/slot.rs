@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bide_types::InstanceId;
-use bytes::Bytes;
 
 use super::book::{Grant, Key};
 use super::{Seat, Shared};
@@ -16,6 +15,7 @@ use crate::executor::{
     StartedHook,
 };
 use crate::instance::{Attempt, FailedStart, Instance, log_note};
+use crate::logs::Captured;
 use crate::runtime::StartFailure;
 
 /// How often a seat is exchanged for one attempt.
@@ -55,7 +55,7 @@ impl PoolSlot {
             Err(outcome) => return *outcome,
         };
         let attempt = instance.run(&request, &cancel, slot.cold, started).await;
-        let Attempt { result, duration, memory_max_mb, log_tail } = attempt;
+        let Attempt { result, duration, memory_max_mb, log } = attempt;
         slot.run = Some(duration);
         let cold_start = slot.cold;
         let closing = slot.shared.closing.is_cancelled();
@@ -67,7 +67,8 @@ impl PoolSlot {
             duration,
             memory_max_mb,
             cold_start,
-            log_tail,
+            log_tail: log.tail,
+            log: log.log,
         }
     }
 
@@ -78,7 +79,7 @@ impl PoolSlot {
         cancel: &Cancel,
     ) -> Result<(Self, Arc<Instance>), Box<AttemptOutcome>> {
         for _ in 0..=EXCHANGES_MAX {
-            let (result, log_tail) = match self.instance(cancel).await {
+            let (result, log) = match self.instance(cancel).await {
                 Some(Ok(instance)) if instance.is_usable() => return Ok((self, instance)),
                 // Gone since the slot was taken.
                 Some(Ok(_)) => {
@@ -86,19 +87,19 @@ impl PoolSlot {
                     continue;
                 }
                 Some(Err(FailedStart { failure: StartFailure::System(message), .. })) => {
-                    (AttemptResult::SystemError { message }, Bytes::new())
+                    (AttemptResult::SystemError { message }, Captured::default())
                 }
                 Some(Err(FailedStart { failure: StartFailure::Function(result), log })) => {
-                    let log_tail = log.tail(&request.request_id, log_note(&result));
-                    (result, log_tail)
+                    let log = log.captured(&request.request_id, log_note(&result));
+                    (result, log)
                 }
-                None => (AttemptResult::Stopped, Bytes::new()),
+                None => (AttemptResult::Stopped, Captured::default()),
             };
-            return Err(Box::new(unstarted(self.seat.id.clone(), result, log_tail)));
+            return Err(Box::new(unstarted(self.seat.id.clone(), result, log)));
         }
         let message = "no instance of the function stays".to_owned();
         let result = AttemptResult::SystemError { message };
-        Err(Box::new(unstarted(self.seat.id.clone(), result, Bytes::new())))
+        Err(Box::new(unstarted(self.seat.id.clone(), result, Captured::default())))
     }
 
     /// Gives the slot back and takes another one, in line with everybody who waits.
@@ -112,19 +113,20 @@ impl PoolSlot {
             },
             () = cancel.cancelled() => AttemptResult::Stopped,
         };
-        Err(Box::new(unstarted(id, result, Bytes::new())))
+        Err(Box::new(unstarted(id, result, Captured::default())))
     }
 }
 
 /// The outcome of an attempt whose request reached no handler.
-fn unstarted(instance: InstanceId, result: AttemptResult, log_tail: Bytes) -> AttemptOutcome {
+fn unstarted(instance: InstanceId, result: AttemptResult, log: Captured) -> AttemptOutcome {
     AttemptOutcome {
         result,
         instance,
         duration: Duration::ZERO,
         memory_max_mb: 0.0,
         cold_start: true,
-        log_tail,
+        log_tail: log.tail,
+        log: log.log,
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
+mod attempt_logs;
 mod custom;
 mod custom_http;
 mod lifecycle;

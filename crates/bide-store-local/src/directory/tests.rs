@@ -48,17 +48,21 @@ fn a_directory_that_is_made_is_closed_to_others_and_one_that_is_there_stays_as_i
 }
 
 #[tokio::test]
-async fn a_directory_from_before_dead_letters_opens_and_gets_a_place_for_them() {
-    let without = |format| {
+async fn a_directory_from_before_a_keyspace_opens_and_gets_it() {
+    let without = |space, format| {
         opened_after(move |tables: &Tables| {
-            let space = tables.space(Space::DeadLetters).clone();
+            let space = tables.space(space).clone();
             tables.database().delete_keyspace(space).expect("a write");
             put_numbers(tables, &[(meta::FORMAT_KEY, format)]).expect("a write");
         })
     };
-    without(3).await.expect("it opens");
-    let Err(OpenError::Engine { reason, .. }) = without(4).await else { panic!("not refused") };
-    assert_eq!(reason, "keyspace 'dead_letters' is missing");
+    for (space, format) in [(Space::DeadLetters, 4), (Space::AttemptLogs, 5)] {
+        without(space, format - 1).await.expect("it opens");
+        let Err(OpenError::Engine { reason, .. }) = without(space, format).await else {
+            panic!("not refused")
+        };
+        assert_eq!(reason, format!("keyspace '{}' is missing", space.name()));
+    }
 }
 
 #[tokio::test]

@@ -23,8 +23,9 @@ pub(crate) const ID_LEAD_KEY: &str = "id_lead";
 pub(crate) const KEYS: [&str; 4] = [FORMAT_KEY, HOLDER_KEY, LAST_ID_KEY, ID_LEAD_KEY];
 
 /// The layout that this build writes; it reads all before it. 2: records say what kind of call they hold. 3: each
-/// function and qualifier has a line of its own. 4: destination records that were given up are kept.
-pub(crate) const FORMAT: u64 = 4;
+/// function and qualifier has a line of its own. 4: destination records that were given up are kept. 5: attempts of
+/// tasks have logs.
+pub(crate) const FORMAT: u64 = 5;
 
 pub(crate) fn encode(number: u64) -> UserValue {
     let mut value = [VERSION; 9];

@@ -5,6 +5,7 @@
 //! Numbers on disk are given once and never used again. Golden files in `testdata/` hold every layout in place, and
 //! `docs/storage-format.md` describes them. Never decides what is written when: that is `apply`.
 
+pub(crate) mod attempt_logs;
 pub(crate) mod codec;
 pub(crate) mod controls;
 pub(crate) mod dead_letters;

@@ -36,10 +36,11 @@ pub(crate) enum Space {
     Controls,
     Meta,
     DeadLetters,
+    AttemptLogs,
 }
 
 impl Space {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Invocations,
         Self::Payloads,
         Self::Results,
@@ -55,6 +56,7 @@ impl Space {
         Self::Controls,
         Self::Meta,
         Self::DeadLetters,
+        Self::AttemptLogs,
     ];
 
     /// The name on disk.
@@ -75,6 +77,7 @@ impl Space {
             Self::Controls => "controls",
             Self::Meta => "meta",
             Self::DeadLetters => "dead_letters",
+            Self::AttemptLogs => "attempt_logs",
         }
     }
 
@@ -82,6 +85,7 @@ impl Space {
     pub(crate) const fn format(self) -> u64 {
         match self {
             Self::DeadLetters => 4,
+            Self::AttemptLogs => 5,
             _ => 1,
         }
     }
@@ -95,7 +99,7 @@ impl Space {
             .manual_journal_persist(true)
             .max_memtable_size(self.buffer_bytes());
         match self {
-            Self::Payloads | Self::Results => options.with_kv_separation(Some(
+            Self::Payloads | Self::Results | Self::AttemptLogs => options.with_kv_separation(Some(
                 KvSeparationOptions::default()
                     .separation_threshold(SEPARATED_BYTES_MIN)
                     .file_target_size(VALUE_FILE_BYTES),
@@ -106,7 +110,7 @@ impl Space {
 
     const fn buffer_bytes(self) -> u64 {
         match self {
-            Self::Invocations | Self::Payloads | Self::Results => RECORD_BUFFER_BYTES,
+            Self::Invocations | Self::Payloads | Self::Results | Self::AttemptLogs => RECORD_BUFFER_BYTES,
             Self::Queue | Self::Leases | Self::TaskIds | Self::Tasks | Self::TaskStatus | Self::Settled => {
                 INDEX_BUFFER_BYTES
             }

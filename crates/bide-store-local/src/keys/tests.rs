@@ -11,7 +11,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use strategies::{delivery, invocation, lease, line, object, position, status, task_id};
+use strategies::{attempt_log, delivery, invocation, lease, line, object, position, status, task_id};
 
 proptest! {
     #[test]
@@ -39,6 +39,8 @@ proptest! {
         let _ = leases::decode(id, &bytes);
         let _ = ledgers::decode(&bytes);
         let _ = controls::decode(&bytes);
+        let _ = attempt_logs::decode(&bytes);
+        let _ = attempt_logs::parse_key(&bytes);
         let _ = task_ids::decode(&bytes);
         let _ = task_ids::parse_key(&bytes);
         let _ = task_status::parse_key(&bytes);
@@ -100,6 +102,13 @@ proptest! {
         let id = stored.delivery.invocation;
         prop_assert_eq!(deliveries::decode(id, &deliveries::encode(&stored)), Ok(stored));
         prop_assert_eq!(deliveries::parse_key(&deliveries::key(id)), Ok(id));
+    }
+
+    #[test]
+    fn attempt_logs_round_trip(log in attempt_log(), id in any::<u64>()) {
+        prop_assert_eq!(attempt_logs::decode(&attempt_logs::encode(&log)), Ok(log.clone()));
+        let id = InvocationId::new(id);
+        prop_assert_eq!(attempt_logs::parse_key(&attempt_logs::key(id, log.slot())), Ok((id, log.slot())));
     }
 
     #[test]

@@ -7,13 +7,14 @@ mod deliveries;
 mod tasks;
 
 use bide_core::{Invocation, Ledger};
-use bide_store::{ControlKey, ControlObject, StoreError, TaskView};
+use bide_store::attempt_log::slots;
+use bide_store::{AttemptLog, ControlKey, ControlObject, StoreError, TaskLogs, TaskView};
 use bide_types::{FunctionId, InvocationId, TaskId};
 use bytes::Bytes;
 use fjall::{Readable as _, Snapshot};
 
 use crate::keys::codec::Undecodable;
-use crate::keys::{Space, controls, invocations, ledgers, payloads, results, task_ids};
+use crate::keys::{Space, attempt_logs, controls, invocations, ledgers, payloads, results, task_ids};
 use crate::tables::{Tables, read_error};
 
 pub(crate) use deliveries::{dead_letter, dead_letters, delivery, due_deliveries};
@@ -73,6 +74,23 @@ pub(crate) fn task(
     let Some(id) = view.decoded(Space::TaskIds, &key, task_ids::decode)? else { return Ok(None) };
     let invocation = view.indexed(Space::TaskIds, &key, id)?;
     Ok(Some(TaskView { invocation, payload: Some(view.payload(id)?), result: view.result(id)? }))
+}
+
+/// The task of this id, with the logs of its attempts.
+pub(crate) fn task_logs(
+    tables: &Tables,
+    function: FunctionId,
+    task: &TaskId,
+) -> Result<Option<TaskLogs>, StoreError> {
+    let view = View::open(tables);
+    let key = task_ids::key(function, task);
+    let Some(id) = view.decoded(Space::TaskIds, &key, task_ids::decode)? else { return Ok(None) };
+    let invocation = view.indexed(Space::TaskIds, &key, id)?;
+    let log = |slot| view.decoded(Space::AttemptLogs, &attempt_logs::key(id, slot), attempt_logs::decode);
+    let logs = (0..slots(invocation.runs)).filter_map(|slot| log(slot).transpose());
+    let mut logs: Vec<AttemptLog> = logs.collect::<Result<_, _>>()?;
+    logs.sort_unstable_by_key(|log| log.attempt);
+    Ok(Some(TaskLogs { invocation, logs }))
 }
 
 pub(crate) fn ledger(tables: &Tables, function: FunctionId) -> Result<Ledger, StoreError> {

@@ -1,6 +1,7 @@
 //! From indexes to records: nothing is there that no record calls for.
 
 use bide_core::DestinationStatus;
+use bide_store::attempt_log::slot;
 use bide_types::InvocationId;
 
 use super::Check;
@@ -8,8 +9,8 @@ use crate::index::entries;
 use crate::keys::codec::Undecodable;
 use crate::keys::deliveries::Place;
 use crate::keys::{
-    Space, deliveries, invocations, leases, outbox, payloads, queue, results, settled, task_ids, task_status,
-    tasks,
+    Space, attempt_logs, deliveries, invocations, leases, outbox, payloads, queue, results, settled,
+    task_ids, task_status, tasks,
 };
 
 const INDEXES: [Space; 6] =
@@ -29,7 +30,7 @@ impl Check<'_> {
         }
     }
 
-    /// Events and results belong to records; results to settled ones.
+    /// Events, results and logs belong to records: results to settled ones, logs to attempts of tasks.
     pub(super) fn bodies(&mut self) {
         self.walk(Space::Payloads, |check, key, value| {
             let id = payloads::parse_key(key)?;
@@ -45,6 +46,20 @@ impl Check<'_> {
             match check.record(id).is_some_and(|invocation| invocation.settlement().is_some()) {
                 true => Ok(()),
                 false => Err(Undecodable::new(format!("the result of {id}, which is not stored as settled"))),
+            }
+        });
+        self.walk(Space::AttemptLogs, |check, key, value| {
+            let (id, place) = attempt_logs::parse_key(key)?;
+            let attempt = attempt_logs::decode(value)?.attempt;
+            if slot(attempt) != place {
+                return Err(Undecodable::new(format!("the log of attempt {attempt} is not kept here")));
+            }
+            let task = check.record(id).filter(|invocation| invocation.task_id().is_some());
+            match task.is_some_and(|invocation| (1..=invocation.runs).contains(&attempt)) {
+                true => Ok(()),
+                false => Err(Undecodable::new(format!(
+                    "the log of attempt {attempt} of {id}, which is not stored"
+                ))),
             }
         });
     }

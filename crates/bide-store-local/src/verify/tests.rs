@@ -62,9 +62,9 @@ async fn a_sound_store_has_no_problems() {
 
 #[tokio::test]
 async fn every_missing_entry_is_found() {
-    let tested = Space::ALL
-        .into_iter()
-        .filter(|space| !matches!(space, Space::Controls | Space::Meta | Space::Results));
+    let tested = Space::ALL.into_iter().filter(|space| {
+        !matches!(space, Space::Controls | Space::Meta | Space::Results | Space::AttemptLogs)
+    });
     for space in tested {
         let report = after(|tables| remove_first(tables, space)).await;
         assert!(!report.is_sound(), "an entry of {} is missing, and nobody noticed", space.name());
@@ -88,6 +88,7 @@ async fn every_undecodable_value_is_found() {
         Space::Invocations,
         Space::Payloads,
         Space::Results,
+        Space::AttemptLogs,
         Space::Leases,
         Space::TaskIds,
         Space::Deliveries,

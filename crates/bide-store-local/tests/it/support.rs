@@ -130,6 +130,7 @@ pub(crate) async fn transition(
         invocation: claimed.invocation.id,
         command: command(claimed.invocation.epoch),
         result: Some(Bytes::from_static(b"result")),
+        log: None,
     };
     let transitions = claimed.iter().map(transition).collect();
     store.commit(Batch { now, transitions, ..Batch::default() }).await.map(drop)

@@ -16,8 +16,12 @@ pub async fn operations_of_one_batch_see_those_before_them(subject: impl Subject
     let driver = Driver::new(subject);
     driver.submit(at(0), task("job")).await;
     let claimed = driver.claim_one(at(0)).await.invocation;
-    let transition =
-        |command: Command, result| Transition { invocation: claimed.id, command, result: Some(result) };
+    let transition = |command: Command, result| Transition {
+        invocation: claimed.id,
+        command,
+        result: Some(result),
+        log: None,
+    };
     let transitions = vec![
         transition(start(claimed.epoch), "started".into()),
         transition(succeed(claimed.epoch), "first".into()),

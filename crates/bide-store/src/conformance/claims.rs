@@ -123,6 +123,7 @@ pub async fn a_claim_for_nothing_looks_at_a_bounded_number(subject: impl Subject
         invocation: claimed.invocation.id,
         command: throttle(claimed.invocation.epoch),
         result: None,
+        log: None,
     };
     let transitions = claimed.iter().map(refuse).collect();
     driver.commit(Batch { now: at(0), transitions, ..Batch::default() }).await;

@@ -201,7 +201,7 @@ pub async fn a_record_is_not_settled_by_the_batch_that_adds_it(subject: impl Sub
     let driver = driver(subject);
     driver.submit(at(0), task("job")).await;
     let (id, epoch) = driver.start_one(at(0)).await;
-    let transition = Transition { invocation: id, command: succeed(epoch), result: None };
+    let transition = Transition { invocation: id, command: succeed(epoch), result: None, log: None };
     let outcomes = [DeliveryOutcome::RetryAt(at(9)), DeliveryOutcome::Delivered];
     let deliveries = outcomes.map(|outcome| SettleDelivery { invocation: id, outcome }).into();
     driver.commit(Batch { now: at(1), transitions: vec![transition], deliveries, ..Batch::default() }).await;

@@ -252,7 +252,7 @@ impl<S: Subject> Driver<S> {
         command: Command,
         result: Option<&'static str>,
     ) -> TransitionReply {
-        let transition = Transition { invocation, command, result: result.map(Bytes::from) };
+        let transition = Transition { invocation, command, result: result.map(Bytes::from), log: None };
         let batch = Batch { now, transitions: vec![transition], ..Batch::default() };
         self.commit(batch).await.transitions.remove(0)
     }

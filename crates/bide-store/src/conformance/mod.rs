@@ -23,6 +23,7 @@ pub mod faults;
 pub mod leases;
 pub mod lifecycle;
 pub mod lists;
+pub mod logs;
 pub mod packages;
 pub mod random;
 mod reads;
@@ -133,6 +134,15 @@ macro_rules! conformance {
                 a_purged_task_id_can_be_used_again
                 a_task_whose_delivery_is_pending_is_not_purged
                 ids_grow_over_reopening_and_clock_steps
+            }
+            logs {
+                each_attempt_of_a_task_keeps_its_log
+                what_wrote_nothing_or_is_no_task_keeps_no_log
+                a_refused_end_leaves_no_log
+                an_attempt_whose_server_is_gone_says_so
+                code_that_cannot_be_loaded_keeps_its_log
+                of_many_attempts_the_first_and_the_last_keep_their_logs
+                logs_go_with_their_task
             }
             lists {
                 tasks_are_listed_in_both_orders_of_acceptance

@@ -93,6 +93,8 @@ async fn read_function(reads: &mut Reads, store: &dyn Store, function: FunctionI
         let id = task.invocation.task_id().expect("only tasks are listed").clone();
         let view = store.task(function, id.clone()).await.expect("a read");
         reads.note(format!("task {id} of {function}"), &view);
+        let logs = store.task_logs(function, id.clone()).await.expect("a read");
+        reads.note(format!("logs of task {id} of {function}"), &logs);
     }
     reads.note(format!("tasks of {function}"), &tasks);
     for query in queries(&all) {

@@ -24,7 +24,7 @@ pub async fn the_largest_event_and_result_are_kept(subject: impl Subject) {
     assert!(claimed.payload == event, "the event comes with the claim");
     driver.apply(at(0), id, start(claimed.invocation.epoch), None).await;
     let command = succeed(claimed.invocation.epoch);
-    let transition = Transition { invocation: id, command, result: Some(result.clone()) };
+    let transition = Transition { invocation: id, command, result: Some(result.clone()), log: None };
     driver.commit(Batch { now: at(1), transitions: vec![transition], ..Batch::default() }).await;
     let driver = driver.reopen().await;
     let view = driver.task("job").await.expect("a settled task stays");

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::driver::{HOLDER, at, deferred, of, plain, start, succeed, task, task_id, with_qualifier};
 use super::reads::FUNCTIONS;
+use crate::attempt_log::LogText;
 use crate::batch::{
     Batch, BatchReply, Claim, DeadLetterChange, DeliveryOutcome, Purge, SettleDelivery, Stop, Submission,
     SubmitReply, Transition, TransitionReply,
@@ -176,7 +177,9 @@ impl Script {
         }
         let command = self.command(epoch, policies);
         let result = self.dice.chance(70).then(|| self.payload());
-        Some(Transition { invocation, command, result })
+        let log =
+            self.dice.chance(60).then(|| LogText { text: self.payload(), dropped_bytes: self.dice.below(3) });
+        Some(Transition { invocation, command, result, log })
     }
 
     fn pick_accepted(&mut self) -> Option<(InvocationId, Epoch)> {

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 /// The sources of all themes.
-const THEMES: [&str; 13] = [
+const THEMES: [&str; 14] = [
     include_str!("batches.rs"),
     include_str!("claims.rs"),
     include_str!("controls.rs"),
@@ -11,6 +11,7 @@ const THEMES: [&str; 13] = [
     include_str!("leases.rs"),
     include_str!("lifecycle.rs"),
     include_str!("lists.rs"),
+    include_str!("logs.rs"),
     include_str!("packages.rs"),
     include_str!("random.rs"),
     include_str!("retention.rs"),

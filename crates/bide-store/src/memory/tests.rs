@@ -95,7 +95,7 @@ async fn a_ledger_that_does_not_count_what_is_there_is_reported_as_damage() {
     store.lock().ledgers.clear();
     let id = *store.lock().records.keys().next().expect("something was submitted");
     let command = bide_core::Command::Invalidate { reason: "gone".to_owned(), policy: None };
-    let transitions = vec![crate::batch::Transition { invocation: id, command, result: None }];
+    let transitions = vec![crate::batch::Transition { invocation: id, command, result: None, log: None }];
     let reply = store.commit(Batch { now, transitions, ..Batch::default() }).await;
     let Err(StoreError::Damaged { place, reason }) = reply else { panic!("{reply:?}") };
     assert!(place.starts_with("the ledger of fn-") && reason.contains(&id.to_string()), "{place}: {reason}");

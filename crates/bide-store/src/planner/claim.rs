@@ -49,7 +49,7 @@ impl Planner<'_> {
         reply: &mut ClaimReply,
     ) -> Result<bool, StoreError> {
         let Some(invocation) = self.load(id)? else { return Ok(true) };
-        match self.apply(&invocation, command(claim, &invocation), None)? {
+        match self.apply(&invocation, command(claim, &invocation), None, None)? {
             // Not too old, so nor is what was accepted after it. (What was accepted earlier and deferred, or has a
             // stricter qualifier, expires when the line has moved on to it: late, but before it runs.)
             Err(Rejected::NotExpired) => Ok(false),

@@ -56,6 +56,11 @@ impl FunctionPath {
     pub(crate) fn path(&self) -> String {
         format!("{}/{}", functions_path(&self.service), escape(&self.function))
     }
+
+    /// Its path in what is bide's own of the API.
+    pub(crate) fn bide_path(&self) -> String {
+        format!("/bide/v1/services/{}/functions/{}", escape(&self.service), escape(&self.function))
+    }
 }
 
 /// The path of a service's functions in the API.

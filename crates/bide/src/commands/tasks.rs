@@ -1,4 +1,4 @@
-//! `bide tasks`: list, show, watch and stop tasks.
+//! `bide tasks`: list, show, watch and stop tasks, and what their attempts logged.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{FunctionPath, block_on};
 use crate::client::Connection;
 use crate::output::{self, Format, RunFailed};
 
-/// List, show, watch and stop tasks
+/// List, show, watch and stop tasks, and show their logs
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -42,6 +42,14 @@ enum Command {
     Get { function: FunctionPath, task: String },
     /// Follow a task through its phases to its end
     Watch { function: FunctionPath, task: String },
+    /// Show what the attempts of a task logged
+    Logs {
+        function: FunctionPath,
+        task: String,
+        /// Only this attempt, counted from 1
+        #[arg(long)]
+        attempt: Option<u32>,
+    },
     /// Stop a task
     Stop { function: FunctionPath, task: String },
 }
@@ -74,6 +82,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                     Err(RunFailed(format!("the task ended {status}")).into())
                 }
             }
+            Command::Logs { function, task, attempt } => {
+                let logs = logs(&client, &function, &task, attempt).await?;
+                show_logs(args.output, &logs);
+                Ok(())
+            }
             Command::Stop { function, task } => {
                 client.json(Method::PUT, &task_path(&function, &task), None).await?;
                 Ok(())
@@ -88,6 +101,17 @@ fn task_path(function: &FunctionPath, task: &str) -> String {
 
 pub(crate) async fn get(client: &Client, function: &FunctionPath, task: &str) -> anyhow::Result<Value> {
     Ok(client.json(Method::GET, &task_path(function, task), None).await?)
+}
+
+async fn logs(
+    client: &Client,
+    function: &FunctionPath,
+    task: &str,
+    attempt: Option<u32>,
+) -> anyhow::Result<Value> {
+    let query = attempt.map(|attempt| format!("?attempt={attempt}")).unwrap_or_default();
+    let path = format!("{}/tasks/{}/logs{query}", function.bide_path(), escape(task));
+    Ok(client.json(Method::GET, &path, None).await?)
 }
 
 /// Up to `limit` tasks that pass the filters, newest first.
@@ -187,6 +211,33 @@ fn show_task(format: Format, task: &Value) {
     }
     for event in task["events"].as_array().map(Vec::as_slice).unwrap_or_default() {
         show_event(format, task, event);
+    }
+}
+
+/// Each log as it is, below a line that says whose it is.
+fn show_logs(format: Format, logs: &Value) {
+    if format == Format::Json {
+        output::json(logs);
+        return;
+    }
+    for log in logs["logs"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let text = |key: &str| log[key].as_str().unwrap_or_default();
+        let what = match text("state") {
+            "Kept" => {
+                let ended = Timestamp::from_millis(log["endTime"].as_u64().unwrap_or_default());
+                format!("{}, ended {}", text("result"), ended.to_rfc3339())
+            }
+            "Running" => "runs".to_owned(),
+            "Lost" => "lost with the server, and its log".to_owned(),
+            _ => "no log was kept".to_owned(),
+        };
+        output::line(&format!("== attempt {} of {}: {what}", log["attempt"], logs["attempts"]));
+        if let Some(dropped) = log["droppedBytes"].as_u64().filter(|dropped| *dropped > 0) {
+            output::line(&format!("== {dropped} bytes before this were not kept"));
+        }
+        if !text("log").is_empty() {
+            output::line(text("log").trim_end_matches('\n'));
+        }
     }
 }
 

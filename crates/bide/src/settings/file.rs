@@ -23,6 +23,7 @@ pub(super) struct File {
     pub(super) log_filter: Option<String>,
     pub(super) drain_timeout_seconds: Option<u64>,
     pub(super) task_retention_seconds: Option<u64>,
+    pub(super) task_log_bytes: Option<usize>,
     pub(super) disk_reserve_mb: Option<u64>,
     pub(super) missed_ticks: Option<MissedTicksRule>,
     pub(super) dead_letter_retention_seconds: Option<u64>,

@@ -16,6 +16,7 @@ use bide_api::Domains;
 use bide_api::auth::Credential;
 use bide_store_local::RESERVE_BYTES_DEFAULT;
 use bide_types::DomainName;
+use bide_types::limits::ATTEMPT_LOG_BYTES_MAX;
 use clap::Args;
 
 use crate::logging::LogFormat;
@@ -65,6 +66,9 @@ pub(crate) struct Flags {
     /// Seconds for which settled tasks are kept [default: 604800]
     #[arg(long, env = "BIDE_TASK_RETENTION_SECONDS")]
     pub(crate) task_retention_seconds: Option<u64>,
+    /// Bytes of log kept with a task for each of its attempts; 0: none [default: 16384]
+    #[arg(long, env = "BIDE_TASK_LOG_BYTES")]
+    pub(crate) task_log_bytes: Option<usize>,
     /// MiB of the disk that new invocations and code may not take; 0: none [default: 256]
     #[arg(long, env = "BIDE_DISK_RESERVE_MB")]
     pub(crate) disk_reserve_mb: Option<u64>,
@@ -117,6 +121,7 @@ pub(crate) struct Settings {
     pub(crate) log_filter: String,
     pub(crate) drain_timeout: Duration,
     pub(crate) task_retention: Option<Duration>,
+    pub(crate) task_log_bytes: Option<usize>,
     pub(crate) disk_reserve_bytes: u64,
     pub(crate) missed_ticks: MissedTicksRule,
     pub(crate) dead_letter_retention: Option<Duration>,
@@ -163,6 +168,11 @@ impl Settings {
             );
         }
         let api_hosts = if flags.api_hosts.is_empty() { file.api_hosts } else { flags.api_hosts };
+        let task_log_bytes = flags.task_log_bytes.or(file.task_log_bytes);
+        anyhow::ensure!(
+            task_log_bytes.is_none_or(|bytes| bytes <= ATTEMPT_LOG_BYTES_MAX),
+            "task_log_bytes must be {ATTEMPT_LOG_BYTES_MAX} at most"
+        );
         let domains = domains(flags.http_domain.or(file.http_domain), &api_hosts)?;
         let seconds = |value: Option<u64>| value.map(Duration::from_secs);
         Ok(Self {
@@ -177,6 +187,7 @@ impl Settings {
             drain_timeout: seconds(flags.drain_timeout_seconds.or(file.drain_timeout_seconds))
                 .unwrap_or(bide_engine::Options::default().drain_timeout),
             task_retention: seconds(flags.task_retention_seconds.or(file.task_retention_seconds)),
+            task_log_bytes,
             disk_reserve_bytes: flags
                 .disk_reserve_mb
                 .or(file.disk_reserve_mb)

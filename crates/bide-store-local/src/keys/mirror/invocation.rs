@@ -74,7 +74,7 @@ struct PolicyV1<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct DurationV1 {
+pub(super) struct DurationV1 {
     seconds: u64,
     nanos: u32,
 }
@@ -263,7 +263,7 @@ impl From<Duration> for DurationV1 {
 }
 
 impl DurationV1 {
-    fn into_domain(self) -> Duration {
+    pub(super) fn into_domain(self) -> Duration {
         // Whole seconds of nanoseconds can only come from damage; they must not overflow.
         Duration::from_secs(self.seconds).saturating_add(Duration::from_nanos(u64::from(self.nanos)))
     }

@@ -4,6 +4,7 @@
 //! the variants of an enum in the order of the source, and has no field names: here, variants and fields are never
 //! moved or removed; a change is a new `…V2` beside the old. Golden files hold this in place.
 
+pub(crate) mod attempt_log;
 pub(crate) mod delivery;
 pub(crate) mod invocation;
 pub(crate) mod numbers;

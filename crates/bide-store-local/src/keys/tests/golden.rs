@@ -16,8 +16,8 @@ use bytes::Bytes;
 use super::samples;
 use crate::index::entries;
 use crate::keys::{
-    Space, controls, deliveries, invocations, leases, ledgers, meta, outbox, payloads, queue, results,
-    settled, task_status,
+    Space, attempt_logs, controls, deliveries, invocations, leases, ledgers, meta, outbox, payloads, queue,
+    results, settled, task_status,
 };
 
 type Entry = (Vec<u8>, Vec<u8>);
@@ -33,6 +33,10 @@ fn entries_of(space: Space) -> Vec<Entry> {
             .collect(),
         Space::Payloads => vec![own(&payloads::key(id), &payloads::encode(b"event"))],
         Space::Results => vec![own(&results::key(id), &results::encode(b"result"))],
+        Space::AttemptLogs => samples::attempt_logs()
+            .iter()
+            .map(|log| own(&attempt_logs::key(id, log.slot()), &attempt_logs::encode(log)))
+            .collect(),
         Space::Deliveries => samples::deliveries()
             .iter()
             .map(|stored| own(&deliveries::key(stored.delivery.invocation), &deliveries::encode(stored)))
@@ -152,6 +156,12 @@ fn the_entries_of_the_golden_files_are_read() {
         let LeaseRef { invocation, holder, .. } = leases::decode(id, &value).expect("a lease");
         assert_eq!((invocation, holder.0), (id, 7));
     }
+    let logs = golden(Space::AttemptLogs).into_iter().map(|(key, value)| {
+        let log = attempt_logs::decode(&value).expect("a log");
+        assert_eq!(attempt_logs::parse_key(&key).expect("a key").1, log.slot());
+        log
+    });
+    assert_eq!(logs.collect::<Vec<_>>(), samples::attempt_logs());
     let (key, value) = golden(Space::Ledgers).remove(0);
     assert_eq!(ledgers::parse_key(&key), Ok(FunctionId::new(5)));
     let ledger = ledgers::decode(&value).expect("a ledger");

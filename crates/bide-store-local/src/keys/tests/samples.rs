@@ -6,7 +6,10 @@ use bide_core::{
     CallKind, Delivery, DestinationStatus, Epoch, Event, Failure, FunctionError, Invocation, Lease,
     LeaseHolder, Mode, Outcome, Policy, Refusals, Settlement, Slot, State, Status,
 };
+use bide_store::{AttemptEnd, AttemptLog, LogText};
 use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
+
+use bytes::Bytes;
 
 use crate::keys::deliveries::{Place, StoredDelivery};
 
@@ -134,6 +137,28 @@ pub(super) fn deliveries() -> Vec<StoredDelivery> {
     let invocation = InvocationId::new(dead.delivery.invocation.get() + 100);
     all.push(StoredDelivery { delivery: Delivery { invocation, ..dead.delivery }, attempts: 20, place });
     all
+}
+
+pub(super) fn attempt_logs() -> Vec<AttemptLog> {
+    let log = |attempt, instance, end, text: &'static str| AttemptLog {
+        attempt,
+        ended_at: at(3000),
+        duration: Duration::from_micros(1_234_567),
+        instance,
+        end,
+        log: LogText { text: Bytes::from_static(text.as_bytes()), dropped_bytes: text.len() as u64 },
+    };
+    vec![
+        log(1, Some(instance()), AttemptEnd::Succeeded, "a line\n"),
+        log(2, Some(instance()), AttemptEnd::Failed(FunctionError::Handled), "half a line"),
+        log(3, Some(instance()), AttemptEnd::Failed(FunctionError::Unhandled), "\n"),
+        log(4, Some(instance()), AttemptEnd::Failed(FunctionError::TimedOut), "line\nline\n"),
+        log(5, Some(instance()), AttemptEnd::Failed(FunctionError::OutOfMemory), "a line\n"),
+        log(6, Some(instance()), AttemptEnd::SystemError, "a line\n"),
+        log(7, Some(instance()), AttemptEnd::Stopped, "a line\n"),
+        log(8, Some(instance()), AttemptEnd::Interrupted, "a line\n"),
+        log(300, None, AttemptEnd::Lost, ""),
+    ]
 }
 
 /// What the second version could say.

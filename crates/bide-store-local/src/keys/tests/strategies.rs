@@ -7,7 +7,7 @@ use bide_core::{
     LeaseHolder, Mode, Outcome, Policy, Refusals, Settlement, Slot, State, Status,
 };
 use bide_store::planner::QueuePosition;
-use bide_store::{ControlKey, ControlObject, LeaseRef};
+use bide_store::{AttemptEnd, AttemptLog, ControlKey, ControlObject, LeaseRef, LogText};
 use bide_types::{FunctionId, InstanceId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -201,4 +201,34 @@ pub(super) fn object() -> impl Strategy<Value = (ControlKey, ControlObject)> {
     ("[a-z]{1,8}", "[a-zA-Z0-9_]{1,20}", any::<u64>(), value).prop_map(|(kind, name, revision, value)| {
         (ControlKey::new(&[&kind, &name]), ControlObject { revision, value: Bytes::from(value) })
     })
+}
+
+fn attempt_end() -> impl Strategy<Value = AttemptEnd> {
+    prop::sample::select(vec![
+        AttemptEnd::Succeeded,
+        AttemptEnd::Failed(FunctionError::Handled),
+        AttemptEnd::Failed(FunctionError::Unhandled),
+        AttemptEnd::Failed(FunctionError::TimedOut),
+        AttemptEnd::Failed(FunctionError::OutOfMemory),
+        AttemptEnd::SystemError,
+        AttemptEnd::Stopped,
+        AttemptEnd::Interrupted,
+        AttemptEnd::Lost,
+    ])
+}
+
+pub(super) fn attempt_log() -> impl Strategy<Value = AttemptLog> {
+    let text = prop::collection::vec(any::<u8>(), 0..3000);
+    let log = (text, any::<u64>())
+        .prop_map(|(text, dropped_bytes)| LogText { text: Bytes::from(text), dropped_bytes });
+    (1_u32.., moment(), duration(), prop::option::of(instance()), attempt_end(), log).prop_map(
+        |(attempt, ended_at, duration, instance, end, log)| AttemptLog {
+            attempt,
+            ended_at,
+            duration,
+            instance,
+            end,
+            log,
+        },
+    )
 }
