@@ -19,8 +19,9 @@ use crate::node::{Node, credential};
 
 const CONNECTIONS: usize = 64;
 const PAYLOAD_BYTES: usize = 256;
-/// Turns of filling: each adds records that run and records that are deferred.
-const TURNS: usize = 10;
+/// Turns of filling: each adds records that run and records that are deferred. So many that the tenth of the time that is
+/// asked for surely holds some that ran.
+const TURNS: usize = 50;
 /// Of ten records, how many run.
 const RUN_IN_TEN: usize = 1;
 const PAGE: usize = 100;
@@ -61,6 +62,7 @@ struct Kind {
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
+    anyhow::ensure!(args.tasks >= TURNS * 10, "at least {} tasks are needed", TURNS * 10);
     let node = Node::start(&args.server)?;
     let client = node.client()?;
     functions::deploy(&client).await?;
