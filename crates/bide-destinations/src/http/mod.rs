@@ -8,6 +8,7 @@ mod connection;
 mod signature;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bide_engine::{BoxFuture, DestinationTarget, Message, NotDelivered};
 use bide_env::Clock;
@@ -37,8 +38,9 @@ pub(crate) struct HttpEntry {
     allow_private: bool,
 }
 
-/// Answers are read up to here, so that their connection can be used again.
+/// Answers are read up to here, and for so long, that their connection can be used again. The status has been seen by then.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+const ANSWER_READ_MAX: Duration = Duration::from_secs(1);
 /// Connections kept for the next message.
 const IDLE_MAX: usize = crate::CONCURRENCY_MAX;
 const USER_AGENT: &str = concat!("bide/", env!("CARGO_PKG_VERSION"));
@@ -54,13 +56,13 @@ pub(crate) struct Http {
 
 impl Http {
     pub(crate) fn new(entry: HttpEntry, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let after_scheme = entry.url.split_once("://").map_or("", |(_, rest)| rest);
+        if after_scheme.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('{')) {
+            return Err("url: {name} may stand in the path and the query only".to_owned());
+        }
         let base: Uri =
             entry.url.replace("{name}", "name").parse().map_err(|error| format!("url: {error}"))?;
         let url = Template::new(&entry.url)?;
-        let authority = base.authority().map(ToString::to_string).unwrap_or_default();
-        if !entry.url.contains(&authority) {
-            return Err("url: {name} may stand in the path and the query only".to_owned());
-        }
         let connector = Connector::new(&base, entry.allow_private)?;
         let signer = entry.secret.map(|source| Signer::new(&source.read()?)).transpose()?;
         Ok(Self { url, format: entry.format, signer, connector, clock, idle: Mutex::default() })
@@ -116,7 +118,11 @@ impl Http {
 
     /// Reads a short answer to its end and keeps the connection.
     async fn read_and_keep(&self, response: http::Response<Incoming>, connection: Connection) {
-        if Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.is_err() {
+        let is_read = tokio::select! {
+            read = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect() => read.is_ok(),
+            () = self.clock.sleep(ANSWER_READ_MAX) => false,
+        };
+        if !is_read {
             return;
         }
         let mut idle = self.idle.lock().expect("nobody panics while holding the connections");

@@ -11,6 +11,8 @@ const OK: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
 /// What a test sends at most before it looks.
 const REQUESTS_MAX: usize = 64;
+/// How often a test moves its clock on at most.
+const ADVANCES_MAX: usize = 100_000;
 
 /// An endpoint that gives these answers, one per request, and shows the requests.
 struct Endpoint {
@@ -141,6 +143,38 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
     let http = http(&format!("http://{}", endpoint.address), "allow_private = true");
     send(&http).await.expect("delivered");
     assert!(http.kept().is_none(), "its connection is not used again");
+}
+
+#[tokio::test]
+async fn a_confirmation_counts_even_if_the_rest_of_the_answer_never_comes() {
+    let unfinished = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_owned();
+    let mut endpoint = Endpoint::start(vec![unfinished], false).await;
+    let clock = bide_env::ManualClock::at(bide_types::Timestamp::from_secs(1));
+    let entry = format!("url = \"http://{}\"\nallow_private = true", endpoint.address);
+    let http = Http::new(toml::from_str(&entry).expect("valid"), Arc::new(clock.clone())).expect("valid");
+    let sending = send(&http);
+    let time = async {
+        while !endpoint.seen().iter().any(|seen| seen.starts_with("POST")) {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..ADVANCES_MAX {
+            clock.advance(ANSWER_READ_MAX);
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        sent = sending => sent.expect("delivered"),
+        () = time => panic!("it waits for the rest"),
+    }
+    assert!(http.kept().is_none(), "its connection is not used again");
+}
+
+#[test]
+fn a_host_is_not_left_open() {
+    for url in ["http://{name}/", "http://{name}.example.com/", "http://example.com:{name}/"] {
+        let entry = toml::from_str(&format!("url = \"{url}\"")).expect("valid");
+        assert!(Http::new(entry, Arc::new(SystemClock::new())).is_err(), "{url}");
+    }
 }
 
 #[tokio::test]
