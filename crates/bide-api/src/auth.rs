@@ -7,6 +7,7 @@
 mod credentials;
 pub mod fc;
 mod presigned;
+pub(crate) mod senders;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use axum::http::request::Parts;
 use bide_types::{AccountId, ErrorCode, Timestamp};
 
 pub use credentials::{Credential, Credentials, Secret};
+pub use senders::{EventSender, EventSenders, SenderProof, TokenDigest};
 
 use crate::error::ApiError;
 use fc::{ItemOrder, PathForm, Resource};

@@ -1,10 +1,11 @@
 //! bide's own additions to the API, under their own prefix.
 //!
-//! Owns the download of code packages by link, the counts, instances and time triggers of a node, dead letters, and the logs
-//! of tasks.
+//! Owns the download of code packages by link, the counts, instances and time triggers of a node, dead letters, the logs of
+//! tasks, and where events come in.
 //! Never changes what an FC client sees.
 
 pub(crate) mod dead_letters;
+pub(crate) mod events;
 pub(crate) mod task_logs;
 
 use std::collections::BTreeMap;

@@ -14,7 +14,7 @@ use axum::http::{HeaderValue, Method, Request, Response, header};
 use bide_types::{AccountId, RequestId};
 
 use crate::auth::{self, Credential};
-use crate::bide_v1::{dead_letters, task_logs};
+use crate::bide_v1::{dead_letters, events, task_logs};
 use crate::caught::caught;
 use crate::error::ApiError;
 use crate::invocation::{REQUEST_ID, trace_id};
@@ -99,6 +99,11 @@ pub(crate) async fn answer(State(state): State<Arc<ApiState>>, request: Request<
 }
 
 async fn dispatch(arrival: Arrival<'_>) -> Result<Response<Body>, ApiError> {
+    match (&arrival.head.method, arrival.head.uri.path()) {
+        (&Method::POST, events::CLOUD_EVENTS_PATH) => return Box::pin(events::cloud_events(arrival)).await,
+        (&Method::POST, events::NOTIFICATIONS_PATH) => return Box::pin(events::notifications(arrival)).await,
+        _ => {}
+    }
     let Arrival { state, head, body, request_id } = arrival;
     let path = head.uri.path();
     if let Some(path) = path.strip_prefix(v2016_08_15::PREFIX) {

@@ -8,7 +8,7 @@ use bide_engine::Engine;
 use bide_env::{Clock, Entropy};
 use bide_types::DomainName;
 
-use crate::auth::Credentials;
+use crate::auth::{Credentials, EventSenders};
 use crate::body::Room;
 
 /// Shared by all calls of one server.
@@ -20,6 +20,7 @@ pub struct ApiState {
     pub(crate) address: PublicAddress,
     pub(crate) domains: Domains,
     pub(crate) room: Room,
+    pub(crate) senders: EventSenders,
 }
 
 impl ApiState {
@@ -31,7 +32,22 @@ impl ApiState {
         address: PublicAddress,
         domains: Domains,
     ) -> Self {
-        Self { engine, credentials, clock, entropy, address, domains, room: Room::new() }
+        Self {
+            engine,
+            credentials,
+            clock,
+            entropy,
+            address,
+            domains,
+            room: Room::new(),
+            senders: EventSenders::default(),
+        }
+    }
+
+    /// The same with senders of events that do not sign as FC clients do.
+    #[must_use]
+    pub fn with_event_senders(self, senders: EventSenders) -> Self {
+        Self { senders, ..self }
     }
 }
 

@@ -67,6 +67,8 @@ pub enum Error {
     #[error("{0}")]
     InvalidArgument(String),
     #[error("{0}")]
+    TooLarge(String),
+    #[error("{0}")]
     LimitExceeded(String),
     #[error("the resource being modified has been changed")]
     Conflict,
@@ -113,6 +115,7 @@ impl Error {
             Self::DeadLetterNotFound(_) => ErrorCode::DeadLetterNotFound,
             Self::TaskExists(_) => ErrorCode::StatefulAsyncInvocationAlreadyExists,
             Self::InvalidArgument(_) => ErrorCode::InvalidArgument,
+            Self::TooLarge(_) => ErrorCode::EntityTooLarge,
             Self::LimitExceeded(_) => ErrorCode::LimitExceededError,
             Self::Conflict => ErrorCode::ConcurrentUpdateError,
             Self::Exhausted(_) => ErrorCode::ResourceExhausted,

@@ -18,6 +18,7 @@ mod deliver;
 mod destinations;
 mod dispatch;
 mod error;
+mod events;
 mod http_payload;
 mod invoke;
 mod invoke_http;
@@ -57,6 +58,9 @@ pub use destinations::{
     BoxFuture, Destinations, Mapping, Message, NoDestinations, NotDelivered, Target as DestinationTarget,
 };
 pub use error::Error;
+pub use events::{
+    CloudEvent, EventData, InvalidEvent, ObjectEvent, Once, Published, SourceEvent, occurrence_id,
+};
 pub use invoke::{Accepted, AsyncCall, SyncCall};
 pub use invoke_http::{BrokenOff, HttpAnswer, HttpCall, HttpResponse};
 pub use options::Options;

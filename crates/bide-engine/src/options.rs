@@ -96,6 +96,8 @@ pub(crate) const DESTINATION_HOPS_MAX: u8 = 8;
 pub(crate) const DESTINATION_RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Ticks of time triggers submitted at once, each with its event; the rest follows.
 pub(crate) const TICKS_AT_ONCE: usize = 64;
+/// Invocations that one call for events submits at once, each with its event; the rest follows.
+pub(crate) const PUBLISHED_AT_ONCE: usize = 64;
 /// How late a tick may be without counting as missed. No schedule has two ticks within this time, so a restart that takes
 /// less loses none, and makes none up in a heap.
 pub(crate) const TICK_GRACE: Duration = Duration::from_secs(60);
@@ -106,6 +108,7 @@ pub(crate) const STORE_RETRY_WAIT: Duration = Duration::from_secs(1);
 
 const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX < UNSTORED_BYTES_MAX);
 const _: () = assert!(TICKS_AT_ONCE * ASYNC_PAYLOAD_BYTES_MAX <= UNSTORED_BYTES_MAX);
+const _: () = assert!(PUBLISHED_AT_ONCE * ASYNC_PAYLOAD_BYTES_MAX <= UNSTORED_BYTES_MAX);
 const _: () = assert!(DELIVERIES_AT_ONCE * DESTINATION_RECORD_BYTES_MAX <= UNSTORED_BYTES_MAX);
 const _: () = assert!(ASYNC_PAYLOAD_BYTES_MAX + RETURN_PAYLOAD_BYTES_MAX < DESTINATION_RECORD_BYTES_MAX / 2);
 const _: () = assert!(LANE_WAIT_MAX.as_secs() <= DELIVERY_WAIT_MAX.as_secs());

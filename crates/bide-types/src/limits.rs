@@ -102,6 +102,13 @@ pub const VERSIONS_PER_SERVICE_MAX: usize = 100;
 pub const ALIASES_PER_SERVICE_MAX: usize = 100;
 /// Triggers of one function (FC "Limits").
 pub const TRIGGERS_PER_FUNCTION_MAX: usize = 50;
+/// Triggers of one account that wait for events; bounds what one event can lead to.
+pub const EVENT_TRIGGERS_PER_ACCOUNT_MAX: usize = 1000;
+/// Pattern of the events that an event trigger waits for.
+pub const EVENT_PATTERN_BYTES_MAX: usize = 4096;
+/// Names of events of an object trigger, and its prefix and suffix (the longest key of an object).
+pub const OSS_EVENTS_MAX: usize = 32;
+pub const OBJECT_KEY_BYTES_MAX: usize = 1024;
 /// Schedule of a time trigger.
 pub const CRON_EXPRESSION_CHARS_MAX: usize = 256;
 /// Custom domains of one account, and routes of one domain; bounds the catalog as well.

@@ -14,7 +14,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use domain::{CustomDomain, Route, RoutePath, RoutePathError};
-pub use trigger::{HttpAuth, HttpFormat, HttpMethod, HttpTrigger, TimerTrigger, Trigger, TriggerConfig};
+pub use trigger::{
+    EventBridgeTrigger, HttpAuth, HttpFormat, HttpMethod, HttpTrigger, OssTrigger, TimerTrigger, Trigger,
+    TriggerConfig,
+};
 pub use version::{AdditionalVersion, Alias, ServiceVersion};
 
 use crate::limits;

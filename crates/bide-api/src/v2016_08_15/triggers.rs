@@ -1,6 +1,8 @@
 //! Triggers: create, get, update, delete, list.
 
+mod eventbridge;
 mod http;
+mod oss;
 mod timer;
 
 use axum::body::Body;
@@ -20,7 +22,7 @@ use crate::reply;
 pub(super) use http::read_methods;
 
 /// Types of the service that bide knows of and does not have.
-const ABSENT_TYPES: [&str; 6] = ["oss", "log", "tablestore", "cdn_events", "mns_topic", "eventbridge"];
+const ABSENT_TYPES: [&str; 4] = ["log", "tablestore", "cdn_events", "mns_topic"];
 const ARN_CHARS_MAX: usize = 512;
 /// Largest body: the payload of a timer may have 128 KiB and is JSON within JSON text.
 const TRIGGER_BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -47,6 +49,8 @@ struct TriggerBody<'a> {
 enum ConfigBody<'a> {
     Http(http::ConfigBody<'a>),
     Timer(timer::ConfigBody<'a>),
+    EventBridge(eventbridge::ConfigBody<'a>),
+    Oss(oss::ConfigBody<'a>),
 }
 
 #[derive(Serialize)]
@@ -65,6 +69,10 @@ impl<'a> TriggerBody<'a> {
                 Some(http::addresses(call, function, &trigger.qualifier, config)),
             ),
             TriggerConfig::Timer(config) => (ConfigBody::Timer(timer::ConfigBody::new(config)), None),
+            TriggerConfig::EventBridge(config) => {
+                (ConfigBody::EventBridge(eventbridge::ConfigBody::new(config)), None)
+            }
+            TriggerConfig::Oss(config) => (ConfigBody::Oss(oss::ConfigBody::new(config)), None),
         };
         Self {
             trigger_id: &trigger.id,
@@ -188,9 +196,13 @@ fn read_config(
     let read = match kind {
         "http" => http::read_config,
         "timer" => timer::read_config,
+        "eventbridge" => eventbridge::read_config,
+        "oss" => oss::read_config,
         _ => {
             let known = if ABSENT_TYPES.contains(&kind) { "not supported yet" } else { "unknown" };
-            return Err(ApiError::invalid(format!("trigger type '{kind}' is {known}: use http or timer")));
+            return Err(ApiError::invalid(format!(
+                "trigger type '{kind}' is {known}: use http, timer, eventbridge or oss"
+            )));
         }
     };
     let Some(mut fields) = fields.object_or_text("triggerConfig")? else { return Ok(None) };

@@ -4,6 +4,7 @@
 mod async_config;
 mod connection;
 mod dead_letters;
+mod events;
 mod fixture;
 mod functions;
 mod http_calls;

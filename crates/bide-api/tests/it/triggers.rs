@@ -108,7 +108,7 @@ async fn what_a_trigger_cannot_be_is_refused() {
     refused(json!({"triggerName": null}), "triggerName").await;
     refused(json!({"triggerName": "1"}), "trigger name").await;
     refused(json!({"triggerType": null}), "triggerType").await;
-    refused(json!({"triggerType": "oss"}), "not supported yet").await;
+    refused(json!({"triggerType": "cdn_events"}), "not supported yet").await;
     refused(json!({"triggerType": "pigeon"}), "unknown").await;
     refused(json!({"triggerConfig": null}), "triggerConfig").await;
     refused(json!({"triggerConfig": "no JSON"}), "triggerConfig").await;

@@ -16,6 +16,7 @@ mod scaling;
 mod service;
 mod stored;
 mod subdomain;
+mod subscription;
 mod timer;
 mod trigger;
 mod version;

@@ -39,7 +39,7 @@ impl Catalog {
                 "a function has at most {TRIGGERS_PER_FUNCTION_MAX} triggers"
             )));
         }
-        check(&entry, &trigger)?;
+        self.check(&entry, &trigger)?;
         let now = trigger.created_at;
         self.write_trigger(changing, trigger, None, Expected::Absent, now).await
     }
@@ -73,7 +73,7 @@ impl Catalog {
         trigger.id.clone_from(&current.value.id);
         trigger.created_at = current.value.created_at;
         trigger.modified_at = now;
-        check(&entry, &trigger)?;
+        self.check(&entry, &trigger)?;
         self.write_trigger(changing, trigger, Some(&current.value), expected(revision), now).await
     }
 
@@ -134,18 +134,21 @@ impl Catalog {
         Ok(page(triggers.iter().map(|(name, trigger)| (name, trigger.clone())), listing))
     }
 
+    fn check(&self, entry: &FunctionEntry, trigger: &Trigger) -> Result<(), Error> {
+        match &trigger.config {
+            TriggerConfig::Http(_) => check_free(entry, trigger),
+            TriggerConfig::Timer(config) => timers::check(trigger, config),
+            TriggerConfig::EventBridge(_) | TriggerConfig::Oss(_) => {
+                self.view().subscriptions.check(&entry.function.value.account, trigger)
+            }
+        }
+    }
+
     /// The function of a target as it is now, unless it was deleted or made anew meanwhile. One that only versions still
     /// have is deleted: nobody could reach its triggers.
     fn present(&self, target: &Target) -> Result<Arc<FunctionEntry>, Error> {
         let entry = self.by_id(target.function().id);
         entry.filter(|entry| entry.runs.contains_key(&Qualifier::latest())).ok_or(Error::Conflict)
-    }
-}
-
-fn check(entry: &FunctionEntry, trigger: &Trigger) -> Result<(), Error> {
-    match &trigger.config {
-        TriggerConfig::Http(_) => check_free(entry, trigger),
-        TriggerConfig::Timer(config) => timers::check(trigger, config),
     }
 }
 
@@ -165,6 +168,9 @@ fn http_trigger<'a>(triggers: &'a Triggers, qualifier: &Qualifier) -> Option<(&'
         TriggerConfig::Http(config) if trigger.value.qualifier == *qualifier => {
             Some((trigger.value.as_ref(), config))
         }
-        TriggerConfig::Http(_) | TriggerConfig::Timer(_) => None,
+        TriggerConfig::Http(_)
+        | TriggerConfig::Timer(_)
+        | TriggerConfig::EventBridge(_)
+        | TriggerConfig::Oss(_) => None,
     })
 }

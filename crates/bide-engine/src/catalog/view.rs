@@ -18,6 +18,7 @@ use super::entry::{Belongings, FunctionEntry, VersionEntry};
 use super::retired::{Retired, RetiredEntry};
 use super::stored::{decode, function_sequence_key, timer_key};
 use super::subdomain::subdomain;
+use super::subscription::Subscriptions;
 use super::timer::{TimerProgress, Timers};
 use super::trigger::Triggers;
 use super::{LoadError, Versioned};
@@ -35,6 +36,7 @@ pub(super) struct View {
     /// Of the qualifiers that have an HTTP trigger.
     pub(super) subdomains: HashMap<String, (FunctionId, Qualifier)>,
     pub(super) timers: Timers,
+    pub(super) subscriptions: Subscriptions,
     /// Last function id given, and the revision of the object that holds it.
     pub(super) sequence: Option<(u64, u64)>,
     /// What is read before what it belongs to; empty after [`View::link`].
@@ -264,6 +266,9 @@ impl View {
     }
 
     pub(super) fn put_trigger(&mut self, trigger: Versioned<Trigger>) {
+        if let Some(entry) = self.by_id.get(&trigger.value.function) {
+            self.subscriptions.put(&entry.function.value.account, &trigger.value);
+        }
         self.change(trigger.value.function, |belongings| {
             belongings.triggers.insert(trigger.value.name.clone(), trigger);
         });
@@ -271,6 +276,7 @@ impl View {
 
     pub(super) fn remove_trigger(&mut self, function: FunctionId, name: &TriggerName) {
         self.timers.remove(function, name);
+        self.subscriptions.remove(function, name);
         self.change(function, |belongings| {
             belongings.triggers.remove(name);
         });
@@ -415,6 +421,6 @@ impl ServiceEntry {
 fn http_qualifiers(triggers: &Triggers) -> impl Iterator<Item = &Qualifier> {
     triggers.values().filter_map(|trigger| match trigger.value.config {
         TriggerConfig::Http(_) => Some(&trigger.value.qualifier),
-        TriggerConfig::Timer(_) => None,
+        TriggerConfig::Timer(_) | TriggerConfig::EventBridge(_) | TriggerConfig::Oss(_) => None,
     })
 }

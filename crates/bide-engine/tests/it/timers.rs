@@ -36,7 +36,7 @@ pub(crate) fn timer(fixture: &Fixture, function: &str, name: &str, schedule: &st
 fn config(trigger: &mut Trigger) -> &mut TimerTrigger {
     match &mut trigger.config {
         TriggerConfig::Timer(config) => config,
-        TriggerConfig::Http(_) => panic!("a timer"),
+        TriggerConfig::Http(_) | TriggerConfig::EventBridge(_) | TriggerConfig::Oss(_) => panic!("a timer"),
     }
 }
 

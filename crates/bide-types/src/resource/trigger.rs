@@ -32,6 +32,9 @@ pub struct Trigger {
 pub enum TriggerConfig {
     Http(HttpTrigger),
     Timer(TimerTrigger),
+    #[serde(rename = "eventbridge")]
+    EventBridge(EventBridgeTrigger),
+    Oss(OssTrigger),
 }
 
 impl TriggerConfig {
@@ -40,6 +43,8 @@ impl TriggerConfig {
         match self {
             Self::Http(_) => "http",
             Self::Timer(_) => "timer",
+            Self::EventBridge(_) => "eventbridge",
+            Self::Oss(_) => "oss",
         }
     }
 }
@@ -53,6 +58,26 @@ pub struct TimerTrigger {
     pub enabled: bool,
     /// Handed over as the text that it is.
     pub payload: String,
+}
+
+/// Invokes a qualifier of a function for each event that fits (FC "EventBridgeTriggerConfig").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventBridgeTrigger {
+    /// A trigger that is not enabled is kept and sees no event.
+    pub enabled: bool,
+    /// Which events fit, as JSON text; `{}` is all of them.
+    pub pattern: String,
+}
+
+/// Invokes a qualifier of a function for what happens to objects of a bucket (FC "OSSTriggerConfig"). The bucket is named by
+/// the trigger's source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OssTrigger {
+    /// Names such as `oss:ObjectCreated:PutObject`, or `oss:ObjectCreated:*`.
+    pub events: BTreeSet<String>,
+    /// Of the object's key; an empty one fits all.
+    pub prefix: String,
+    pub suffix: String,
 }
 
 /// Lets a qualifier of a function be called over HTTP (FC "HTTPTriggerConfig").

@@ -57,7 +57,7 @@ pub(super) fn read_config(
 ) -> Result<TriggerConfig, ApiError> {
     let current = match current {
         Some(TriggerConfig::Http(config)) => Some(config),
-        Some(TriggerConfig::Timer(_)) | None => None,
+        Some(TriggerConfig::Timer(_) | TriggerConfig::EventBridge(_) | TriggerConfig::Oss(_)) | None => None,
     };
     Ok(TriggerConfig::Http(read(fields, current)?))
 }

@@ -29,7 +29,7 @@ pub(super) fn read_config(
 ) -> Result<TriggerConfig, ApiError> {
     let current = match current {
         Some(TriggerConfig::Timer(config)) => Some(config),
-        Some(TriggerConfig::Http(_)) | None => None,
+        Some(TriggerConfig::Http(_) | TriggerConfig::EventBridge(_) | TriggerConfig::Oss(_)) | None => None,
     };
     let cron_expression = match fields.text_up_to("cronExpression", CRON_EXPRESSION_CHARS_MAX)? {
         Some(expression) => expression,
