@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bide_engine::DestinationTarget;
+use bide_engine::{DestinationTarget, Mapping};
 use bide_env::Clock;
 use serde::Deserialize;
 
@@ -25,6 +25,8 @@ pub struct Entry {
     /// Messages under way at once.
     concurrency: Option<usize>,
     timeout_seconds: Option<u64>,
+    /// Failed attempts after which a record is given up.
+    attempts: Option<u32>,
     target: TargetEntry,
 }
 
@@ -53,6 +55,7 @@ pub(crate) struct Common {
     pub(crate) arn: String,
     pub(crate) concurrency: usize,
     pub(crate) timeout: Duration,
+    pub(crate) attempts: u32,
 }
 
 impl Entry {
@@ -66,7 +69,11 @@ impl Entry {
         if timeout.is_zero() || timeout > TIMEOUT_MAX {
             return Err(wrong(format!("timeout_seconds must be from 1 to {}", TIMEOUT_MAX.as_secs())));
         }
-        Ok((Common { arn: self.arn, concurrency, timeout }, self.target))
+        let attempts = self.attempts.unwrap_or(Mapping::ATTEMPTS_MAX);
+        if !(1..=Mapping::ATTEMPTS_MAX).contains(&attempts) {
+            return Err(wrong(format!("attempts must be from 1 to {}", Mapping::ATTEMPTS_MAX)));
+        }
+        Ok((Common { arn: self.arn, concurrency, timeout, attempts }, self.target))
     }
 }
 

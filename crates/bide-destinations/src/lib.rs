@@ -60,13 +60,13 @@ impl Targets {
 }
 
 fn mapped(index: usize, entry: Entry, clock: &Arc<dyn Clock>) -> Result<(Pattern, Mapping), ConfigError> {
-    let (Common { arn, concurrency, timeout }, target) = entry.read()?;
+    let (Common { arn, concurrency, timeout, attempts }, target) = entry.read()?;
     let wrong = |reason: String| ConfigError::Entry { arn: arn.clone(), reason };
     let pattern = Pattern::new(&arn).map_err(wrong)?;
     let target = target.build(clock).map_err(wrong)?;
     // The place tells apart two entries with one pattern, of which the second is never found.
     let name = format!("{index}:{arn}").into();
-    Ok((pattern, Mapping { name, target, concurrency, timeout }))
+    Ok((pattern, Mapping { name, target, concurrency, timeout, attempts }))
 }
 
 impl Destinations for Targets {

@@ -10,6 +10,7 @@ use bide_types::Timestamp;
 use bytes::Bytes;
 
 use crate::arn::ResourceKind;
+use crate::options::DELIVERY_ATTEMPTS_MAX;
 
 pub use bide_store::BoxFuture;
 
@@ -54,6 +55,13 @@ pub struct Mapping {
     pub concurrency: usize,
     /// Longest wait for a confirmation.
     pub timeout: Duration,
+    /// After how many failed attempts a record is given up, from 1 to [`Self::ATTEMPTS_MAX`].
+    pub attempts: u32,
+}
+
+impl Mapping {
+    /// About an hour, with the waits in between.
+    pub const ATTEMPTS_MAX: u32 = DELIVERY_ATTEMPTS_MAX;
 }
 
 /// Which target stands for a resource.

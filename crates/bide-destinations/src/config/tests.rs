@@ -50,6 +50,10 @@ fn what_cannot_work_is_refused_with_the_entry() {
             "target = { kind = \"http\", url = \"http://a.example/\", secret = { env = \"BIDE_TEST_UNSET\" } }",
             "BIDE_TEST_UNSET",
         ),
+        (
+            "attempts = 21\ntarget = { kind = \"http\", url = \"http://a.example/\" }",
+            "attempts must be from 1 to 20",
+        ),
         ("concurrency = 0\ntarget = { kind = \"http\", url = \"http://a.example/\" }", "concurrency"),
         (
             "timeout_seconds = 61\ntarget = { kind = \"http\", url = \"http://a.example/\" }",

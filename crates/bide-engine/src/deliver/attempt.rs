@@ -67,6 +67,14 @@ impl Route {
             Self::Target(_, mapping) => mapping.concurrency.max(1),
         }
     }
+
+    /// After how many failed attempts a record is given up.
+    fn attempts(&self) -> u32 {
+        match self {
+            Self::Function(_) | Self::Nowhere(_) => DELIVERY_ATTEMPTS_MAX,
+            Self::Target(_, mapping) => mapping.attempts.min(DELIVERY_ATTEMPTS_MAX),
+        }
+    }
 }
 
 /// Where the record of `pending` goes.
@@ -130,7 +138,7 @@ async fn send(
         Ok(submission) => (Some(Sent::Well), Ok(Some((DeliveryOutcome::Delivered, submission)))),
         Err(failure) => {
             let sent = if matches!(failure, Failure::OfTarget(_)) { Sent::TargetFailed } else { Sent::Well };
-            (Some(sent), Ok(Some((after(shared, &pending, failure, Timestamp::ZERO), None))))
+            (Some(sent), Ok(Some((after(shared, &pending, &route, failure, Timestamp::ZERO), None))))
         }
     }
 }
@@ -138,7 +146,8 @@ async fn send(
 async fn refuse(shared: &Shared, id: InvocationId, until: Timestamp) -> Settled {
     let Some(pending) = shared.store.delivery(id).await? else { return Ok(None) };
     let failure = Failure::OfTarget("the target failed several times in a row and is left alone".to_owned());
-    Ok(Some((after(shared, &pending, failure, until), None)))
+    let route = route(shared, &pending);
+    Ok(Some((after(shared, &pending, &route, failure, until), None)))
 }
 
 /// Why a record was not delivered.
@@ -162,6 +171,7 @@ impl Failure {
 fn after(
     shared: &Shared,
     pending: &PendingDelivery,
+    route: &Route,
     failure: Failure,
     not_before: Timestamp,
 ) -> DeliveryOutcome {
@@ -169,7 +179,7 @@ fn after(
     let lasting = matches!(failure, Failure::Lasting(_));
     let reason = failure.reason();
     let attempts = pending.attempts + 1;
-    if lasting || attempts >= DELIVERY_ATTEMPTS_MAX {
+    if lasting || attempts >= route.attempts() {
         tracing::warn!(
             request_id = %delivery.request_id, target = %delivery.target, attempts, reason, "delivery given up"
         );

@@ -54,7 +54,13 @@ impl Destinations for Queues {
             .into_iter()
             .find(|name| resource == format!("acs:mns:local:10001:/queues/{name}/messages"))?;
         let target = Arc::new(Queue { name, queues: self.clone() });
-        Some(Mapping { name: name.into(), target, concurrency: 2, timeout: TIMEOUT })
+        Some(Mapping {
+            name: name.into(),
+            target,
+            concurrency: 2,
+            timeout: TIMEOUT,
+            attempts: Mapping::ATTEMPTS_MAX,
+        })
     }
 }
 

@@ -17,12 +17,16 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Api, Function, Journal, Launch, Server, directory, is_final, shared, until};
+use crate::support::{Api, Function, Journal, Launch, Server, bide, directory, is_final, shared, until};
 
 /// Something that stands for queues and can be stopped.
 trait Receiver {
     /// What the settings say about it, as the value of `target`.
     fn target(&self) -> String;
+    /// The resource that it stands for, and all those like it, as the settings name them. Their name is `results`.
+    fn resource(&self) -> (&'static str, &'static str) {
+        ("acs:mns:::/queues/results/messages", "acs:mns:*:*:/queues/*/messages")
+    }
     /// What the server has to trust to reach it; with one, records come over TLS.
     fn certificate(&self) -> Option<PathBuf> {
         None
@@ -41,10 +45,9 @@ struct Scene {
     server: Server,
     journal: Journal,
     dir: TempDir,
+    destination: &'static str,
     certificate: Option<PathBuf>,
 }
-
-const QUEUE: &str = "acs:mns:::/queues/results/messages";
 
 const WORKING: &str = "def handler(event, context):\n    return event.upper()\n";
 const FAILING: &str = "def handler(event, context):\n    raise ValueError('no ' + event.decode())\n";
@@ -61,17 +64,19 @@ def handler(event, context):
 ";
 
 impl Scene {
-    async fn start(receiver: &impl Receiver) -> Self {
+    /// `more` are further settings of the destination.
+    async fn start(receiver: &impl Receiver, more: &str) -> Self {
         let dir = directory();
+        let (destination, pattern) = receiver.resource();
         let settings = format!(
-            "instances_per_function = 1\n[[destinations]]\narn = \"acs:mns:*:*:/queues/*/messages\"\ntarget = {}\n",
+            "instances_per_function = 1\n[[destinations]]\narn = \"{pattern}\"\n{more}\ntarget = {}\n",
             receiver.target()
         );
         std::fs::write(dir.path().join("bide.toml"), settings).expect("written");
         let certificate = receiver.certificate();
         let server = Self::launch(&dir, certificate.as_deref()).await;
         let (api, journal) = (Api::of(&server), Journal::of_directory(dir.path()));
-        Self { api, server, journal, dir, certificate }
+        Self { api, server, journal, dir, destination, certificate }
     }
 
     async fn launch(dir: &TempDir, certificate: Option<&Path>) -> Server {
@@ -89,7 +94,7 @@ impl Scene {
 
     async fn deploy(&self, name: &str, function: Function) {
         self.api.deploy(name, function).await;
-        let target = json!({ "destination": QUEUE });
+        let target = json!({ "destination": self.destination });
         let config = json!({
             "maxAsyncRetryAttempts": 0,
             "destinationConfig": { "onSuccess": target, "onFailure": target },
@@ -139,7 +144,7 @@ fn expected(
 /// A success, a failure, a stop and an expiry each leave their record.
 async fn every_end_leaves_its_record(mut receiver: impl Receiver) {
     receiver.start().await;
-    let scene = Scene::start(&receiver).await;
+    let scene = Scene::start(&receiver, "").await;
     let release = scene.release();
     scene.deploy("works", Function::python(WORKING)).await;
     scene.deploy("fails", Function::python(FAILING)).await;
@@ -194,7 +199,7 @@ async fn every_end_leaves_its_record(mut receiver: impl Receiver) {
 async fn nothing_is_lost_while_target_and_server_are_down(mut receiver: impl Receiver) {
     const TASKS: usize = 12;
     receiver.start().await;
-    let mut scene = Scene::start(&receiver).await;
+    let mut scene = Scene::start(&receiver, "").await;
     scene.deploy("works", Function::python(WORKING)).await;
     for number in 0..TASKS / 2 {
         scene.api.submit_task("works", &format!("t-{number}"), format!("order {number}")).await;
@@ -219,5 +224,26 @@ async fn nothing_is_lost_while_target_and_server_are_down(mut receiver: impl Rec
         assert!(got.iter().all(|record| record == &got[0]), "repetitions are alike: {got:#?}");
     }
     assert_eq!(records.len(), TASKS);
+    receiver.stop().await;
+}
+
+/// The target is down for longer than the settings allow; what was given up is sent when an operator asks for it.
+async fn what_was_given_up_is_delivered_when_it_is_redriven(mut receiver: impl Receiver) {
+    receiver.start().await;
+    receiver.stop().await;
+    let scene = Scene::start(&receiver, "attempts = 1").await;
+    scene.deploy("works", Function::python(WORKING)).await;
+    scene.api.submit_task("works", "t", "order 1").await;
+    let task = until("the record is given up", async || {
+        let task = scene.api.task("works", "t").await;
+        (task["destinationStatus"] == "Failed").then_some(task)
+    })
+    .await;
+    receiver.start().await;
+    let redriven = bide(&scene.server, &["deadletters", "redrive", "--all", "--output", "json"]).await.json();
+    assert_eq!(redriven, json!({ "changed": 1 }));
+    scene.api.delivered("works", "t").await;
+    let records = receiver.records().await;
+    assert_eq!(records, [expected(&task, "works", "order 1", ("", ""), "ORDER 1", 1)]);
     receiver.stop().await;
 }

@@ -132,3 +132,8 @@ async fn a_rabbitmq_queue_gets_the_record_of_every_end() {
 async fn a_rabbitmq_queue_over_tls_loses_nothing_while_it_and_the_server_are_down() {
     super::nothing_is_lost_while_target_and_server_are_down(RabbitMq::new(true)).await;
 }
+
+#[tokio::test]
+async fn a_rabbitmq_queue_gets_what_was_given_up_when_it_is_redriven() {
+    super::what_was_given_up_is_delivered_when_it_is_redriven(RabbitMq::new(false)).await;
+}

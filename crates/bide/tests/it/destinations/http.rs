@@ -81,6 +81,11 @@ async fn an_endpoint_loses_nothing_while_it_and_the_server_are_down() {
     super::nothing_is_lost_while_target_and_server_are_down(Endpoint::default()).await;
 }
 
+#[tokio::test]
+async fn an_endpoint_gets_what_was_given_up_when_it_is_redriven() {
+    super::what_was_given_up_is_delivered_when_it_is_redriven(Endpoint::default()).await;
+}
+
 /// An endpoint of a name's own certificate, which the server is told to trust.
 #[tokio::test]
 async fn an_endpoint_over_tls_is_trusted_by_its_certificate_only() {

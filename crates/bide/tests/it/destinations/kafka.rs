@@ -107,6 +107,10 @@ impl Receiver for Kafka {
         )
     }
 
+    fn resource(&self) -> (&'static str, &'static str) {
+        ("acs:mns:::/topics/results/messages", "acs:mns:*:*:/topics/*/messages")
+    }
+
     fn certificate(&self) -> Option<PathBuf> {
         self.tls.then(|| self.data.path().join("cert.pem"))
     }
@@ -164,4 +168,9 @@ async fn a_kafka_topic_gets_the_record_of_every_end() {
 #[tokio::test]
 async fn a_kafka_topic_over_tls_loses_nothing_while_it_and_the_server_are_down() {
     super::nothing_is_lost_while_target_and_server_are_down(Kafka::new("plain", true)).await;
+}
+
+#[tokio::test]
+async fn a_kafka_topic_gets_what_was_given_up_when_it_is_redriven() {
+    super::what_was_given_up_is_delivered_when_it_is_redriven(Kafka::new("scram-sha-256", false)).await;
 }

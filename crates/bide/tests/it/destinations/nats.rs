@@ -51,6 +51,10 @@ impl Receiver for Nats {
         )
     }
 
+    fn resource(&self) -> (&'static str, &'static str) {
+        ("acs:eventbridge:::eventbus/results", "acs:eventbridge:*:*:eventbus/*")
+    }
+
     fn certificate(&self) -> Option<PathBuf> {
         self.tls.then(|| self.data.path().join("cert.pem"))
     }
@@ -98,4 +102,9 @@ async fn a_jetstream_gets_the_record_of_every_end() {
 #[tokio::test]
 async fn a_jetstream_over_tls_loses_nothing_while_it_and_the_server_are_down() {
     super::nothing_is_lost_while_target_and_server_are_down(Nats::new(true)).await;
+}
+
+#[tokio::test]
+async fn a_jetstream_gets_what_was_given_up_when_it_is_redriven() {
+    super::what_was_given_up_is_delivered_when_it_is_redriven(Nats::new(false)).await;
 }

@@ -37,6 +37,10 @@ impl Receiver for Redis {
         )
     }
 
+    fn resource(&self) -> (&'static str, &'static str) {
+        ("acs:mq:::/instances/MQ_INST_1/topics/results", "acs:mq:*:*:/instances/*/topics/*")
+    }
+
     fn certificate(&self) -> Option<PathBuf> {
         self.tls.then(|| self.data.path().join("cert.pem"))
     }
@@ -76,4 +80,9 @@ async fn a_redis_stream_gets_the_record_of_every_end() {
 #[tokio::test]
 async fn a_redis_stream_over_tls_loses_nothing_while_it_and_the_server_are_down() {
     super::nothing_is_lost_while_target_and_server_are_down(Redis::new(true)).await;
+}
+
+#[tokio::test]
+async fn a_redis_stream_gets_what_was_given_up_when_it_is_redriven() {
+    super::what_was_given_up_is_delivered_when_it_is_redriven(Redis::new(false)).await;
 }
