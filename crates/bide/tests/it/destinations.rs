@@ -93,8 +93,12 @@ impl Scene {
     }
 
     async fn deploy(&self, name: &str, function: Function) {
+        self.deploy_with(name, function, self.destination).await;
+    }
+
+    async fn deploy_with(&self, name: &str, function: Function, destination: &str) {
         self.api.deploy(name, function).await;
-        let target = json!({ "destination": self.destination });
+        let target = json!({ "destination": destination });
         let config = json!({
             "maxAsyncRetryAttempts": 0,
             "destinationConfig": { "onSuccess": target, "onFailure": target },
@@ -224,6 +228,29 @@ async fn nothing_is_lost_while_target_and_server_are_down(mut receiver: impl Rec
         assert!(got.iter().all(|record| record == &got[0]), "repetitions are alike: {got:#?}");
     }
     assert_eq!(records.len(), TASKS);
+    receiver.stop().await;
+}
+
+/// There is no such queue, and the target says so; the next record for one that there is arrives.
+async fn what_nobody_takes_becomes_a_dead_letter_that_says_why(mut receiver: impl Receiver, why: &str) {
+    receiver.start().await;
+    let scene = Scene::start(&receiver, "attempts = 1").await;
+    scene
+        .deploy_with("lost", Function::python(WORKING), &scene.destination.replace("results", "nowhere"))
+        .await;
+    scene.deploy("works", Function::python(WORKING)).await;
+    scene.api.submit_task("lost", "t", "order 1").await;
+    let letters = until("a dead letter", async || {
+        let letters = bide(&scene.server, &["deadletters", "list", "--output", "json"]).await.json();
+        (letters != json!([])).then_some(letters)
+    })
+    .await;
+    let reason = letters[0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains(why), "{reason}");
+    scene.api.submit_task("works", "t", "order 2").await;
+    scene.api.delivered("works", "t").await;
+    let records = receiver.records().await;
+    assert_eq!(records.iter().map(|record| &record["requestPayload"]).collect::<Vec<_>>(), ["order 2"]);
     receiver.stop().await;
 }
 

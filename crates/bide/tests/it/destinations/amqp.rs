@@ -137,3 +137,12 @@ async fn a_rabbitmq_queue_over_tls_loses_nothing_while_it_and_the_server_are_dow
 async fn a_rabbitmq_queue_gets_what_was_given_up_when_it_is_redriven() {
     super::what_was_given_up_is_delivered_when_it_is_redriven(RabbitMq::new(false)).await;
 }
+
+#[tokio::test]
+async fn what_no_queue_of_rabbitmq_takes_becomes_a_dead_letter() {
+    super::what_nobody_takes_becomes_a_dead_letter_that_says_why(
+        RabbitMq::new(true),
+        "no queue took the message: NO_ROUTE",
+    )
+    .await;
+}

@@ -174,3 +174,12 @@ async fn a_kafka_topic_over_tls_loses_nothing_while_it_and_the_server_are_down()
 async fn a_kafka_topic_gets_what_was_given_up_when_it_is_redriven() {
     super::what_was_given_up_is_delivered_when_it_is_redriven(Kafka::new("scram-sha-256", false)).await;
 }
+
+#[tokio::test]
+async fn what_no_topic_of_kafka_takes_becomes_a_dead_letter() {
+    super::what_nobody_takes_becomes_a_dead_letter_that_says_why(
+        Kafka::new("plain", true),
+        "there is no topic nowhere",
+    )
+    .await;
+}

@@ -33,7 +33,7 @@ impl Nats {
         let client = options.connect(format!("127.0.0.1:{}", self.port)).await.expect("it answers");
         let config = jetstream::stream::Config {
             name: STREAM.to_owned(),
-            subjects: vec!["fc.>".to_owned()],
+            subjects: vec!["fc.results".to_owned()],
             ..Default::default()
         };
         jetstream::new(client).get_or_create_stream(config).await.expect("a stream")
@@ -107,4 +107,9 @@ async fn a_jetstream_over_tls_loses_nothing_while_it_and_the_server_are_down() {
 #[tokio::test]
 async fn a_jetstream_gets_what_was_given_up_when_it_is_redriven() {
     super::what_was_given_up_is_delivered_when_it_is_redriven(Nats::new(false)).await;
+}
+
+#[tokio::test]
+async fn what_no_stream_of_nats_takes_becomes_a_dead_letter() {
+    super::what_nobody_takes_becomes_a_dead_letter_that_says_why(Nats::new(true), "not kept").await;
 }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::Receiver;
 use super::component::{Process, certify, data, port, until_listens};
+use crate::support::until;
 
 struct Redis {
     port: u16,
@@ -54,6 +55,11 @@ impl Receiver for Redis {
         command.arg("--tls-key-file").arg(self.data.path().join("key.pem"));
         self.process = Some(Process::start(&mut command, &self.data.path().join("log")));
         until_listens(self.port).await;
+        let client = ::redis::Client::open(("127.0.0.1", self.port)).expect("an address");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("it answers");
+        // No stream, and never one. Redis refuses it while it still reads what it kept.
+        until("a string is there", async || connection.set::<_, _, ()>("fc:nowhere", "a string").await.ok())
+            .await;
     }
 
     async fn stop(&mut self) {
@@ -85,4 +91,9 @@ async fn a_redis_stream_over_tls_loses_nothing_while_it_and_the_server_are_down(
 #[tokio::test]
 async fn a_redis_stream_gets_what_was_given_up_when_it_is_redriven() {
     super::what_was_given_up_is_delivered_when_it_is_redriven(Redis::new(false)).await;
+}
+
+#[tokio::test]
+async fn what_no_stream_of_redis_takes_becomes_a_dead_letter() {
+    super::what_nobody_takes_becomes_a_dead_letter_that_says_why(Redis::new(true), "WRONGTYPE").await;
 }
