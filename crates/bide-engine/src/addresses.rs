@@ -108,7 +108,8 @@ impl Engine {
 
     /// # Errors
     /// [`Error::TriggerExists`] for a name, or a second HTTP trigger of a qualifier; [`Error::LimitExceeded`];
-    /// [`Error::InvalidArgument`] for a timer that can never fire; [`Error::Conflict`] when the function is gone.
+    /// [`Error::InvalidArgument`] for a timer that can never fire; [`Error::VersionNotFound`] and [`Error::AliasNotFound`]
+    /// for a qualifier that does not run the function; [`Error::Conflict`] when that is gone.
     pub async fn create_trigger(
         &self,
         target: &Target,
@@ -136,7 +137,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::TriggerExists`] when the new qualifier has an HTTP trigger; [`Error::InvalidArgument`] for a timer that
-    /// can never fire; [`Error::Conflict`].
+    /// can never fire; [`Error::VersionNotFound`], [`Error::AliasNotFound`]; [`Error::Conflict`].
     pub async fn replace_trigger(
         &self,
         target: &Target,

@@ -9,7 +9,9 @@ use bide_types::resource::{HttpTrigger, Trigger, TriggerConfig};
 use bide_types::{AccountId, Qualifier, Timestamp, TriggerName};
 
 use super::stored::{encode, trigger_key};
-use super::{Catalog, Changing, FunctionEntry, Listing, Target, Versioned, expected, page, removal};
+use super::{
+    Catalog, Changing, FunctionEntry, Listing, Target, Versioned, expected, not_there, page, removal,
+};
 use crate::error::Error;
 use crate::timers;
 
@@ -135,6 +137,10 @@ impl Catalog {
     }
 
     fn check(&self, entry: &FunctionEntry, trigger: &Trigger) -> Result<(), Error> {
+        // A version may have another function under this name, one that was deleted.
+        if !entry.runs.contains_key(&trigger.qualifier) {
+            return Err(not_there(&trigger.qualifier));
+        }
         match &trigger.config {
             TriggerConfig::Http(_) => check_free(entry, trigger),
             TriggerConfig::Timer(config) => timers::check(trigger, config),

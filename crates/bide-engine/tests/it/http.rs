@@ -183,9 +183,12 @@ async fn a_change_of_an_outdated_revision_is_a_conflict() {
 async fn a_function_has_at_most_so_many_triggers() {
     let fixture = Fixture::new(1).await;
     let target = fixture.target("f");
+    fixture.publish().await;
     for number in 0..50 {
+        let alias = format!("alias{number}");
+        fixture.create_alias(&alias, 1, None).await;
         let mut trigger = trigger(&fixture, &target, &format!("t{number}"));
-        trigger.qualifier = Qualifier::new(&format!("alias{number}")).expect("valid");
+        trigger.qualifier = Qualifier::new(&alias).expect("valid");
         fixture.engine.create_trigger(&target, trigger).await.expect("created");
     }
     let more = fixture.engine.create_trigger(&target, trigger(&fixture, &target, "more")).await;

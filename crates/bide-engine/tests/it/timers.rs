@@ -219,6 +219,31 @@ async fn a_machine_that_slept_has_missed_ticks() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_put_back_repeats_no_tick() {
+    let fixture = Fixture::new(4).await; // it is 22:13:20
+    create(&fixture, "t", "0 * * * * *").await.expect("created");
+    pass(&fixture, 2 * MINUTE).await;
+    assert_eq!(times(&fixture), ["2023-11-14T22:14:00Z", "2023-11-14T22:15:00Z"]);
+    fixture.engine.shutdown().await;
+    let mut fixture = fixture;
+    fixture.clock = bide_env::ManualClock::at(crate::fixture::START);
+    let fixture = fixture.crash(2).await;
+    pass(&fixture, 2 * MINUTE).await;
+    assert_eq!(times(&fixture).len(), 0, "it waits until the clock has caught up");
+    pass(&fixture, MINUTE).await;
+    assert_eq!(times(&fixture), ["2023-11-14T22:16:00Z"]);
+    fixture.engine.shutdown().await;
+    let mut fixture = fixture;
+    fixture.clock = bide_env::ManualClock::at(crate::fixture::START);
+    let fixture = fixture.crash(3).await;
+    for enabled in [false, true] {
+        change(&fixture, "t", |config| config.enabled = enabled).await;
+    }
+    pass(&fixture, MINUTE).await;
+    assert_eq!(times(&fixture), ["2023-11-14T22:14:00Z"], "unless it is made to begin anew");
+}
+
+#[tokio::test]
 async fn what_cannot_be_stored_is_tried_again() {
     let (fixture, troubled) = Fixture::with(4, Options::default()).await; // it is 22:13:20
     create(&fixture, "t", "0 * * * * *").await.expect("created");

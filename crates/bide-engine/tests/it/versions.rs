@@ -35,7 +35,7 @@ fn additional(version: u32, weight: f64) -> Option<AdditionalVersion> {
 }
 
 impl Fixture {
-    async fn publish(&self) -> u32 {
+    pub(crate) async fn publish(&self) -> u32 {
         let published = self.engine.publish_version(&self.account, "s", String::new(), None).await;
         published.expect("published").number
     }
@@ -53,7 +53,7 @@ impl Fixture {
         }
     }
 
-    async fn create_alias(&self, name: &str, version: u32, additional: Option<AdditionalVersion>) {
+    pub(crate) async fn create_alias(&self, name: &str, version: u32, additional: Option<AdditionalVersion>) {
         self.engine.create_alias(self.alias(name, version, additional)).await.expect("created");
     }
 
@@ -382,4 +382,21 @@ async fn a_function_that_only_versions_have_gets_no_trigger() {
     // The caller resolved the function before it was deleted.
     let refused = fixture.engine.create_trigger(&seen, trigger).await.expect_err("nobody could delete it");
     assert!(matches!(refused, bide_engine::Error::Conflict), "{refused}");
+}
+
+#[tokio::test]
+async fn a_trigger_needs_a_qualifier_that_runs_its_very_function() {
+    let fixture = Fixture::new(4).await;
+    fixture.publish().await;
+    fixture.engine.delete_function(&fixture.account, "s", "f", None).await.expect("deleted");
+    fixture.engine.create_function(fixture.function_named("f")).await.expect("made anew");
+    let mut trigger = crate::timers::timer(&fixture, "f", "t", "0 * * * * *");
+    // Version 1 has the function that was deleted, under the same name.
+    trigger.qualifier = qualifier("1");
+    let refused =
+        fixture.engine.create_trigger(&fixture.target("f"), trigger.clone()).await.expect_err("refused");
+    assert_eq!(refused.code(), ErrorCode::VersionNotFound);
+    trigger.qualifier = qualifier("prod");
+    let refused = fixture.engine.create_trigger(&fixture.target("f"), trigger).await.expect_err("refused");
+    assert_eq!(refused.code(), ErrorCode::AliasNotFound);
 }
