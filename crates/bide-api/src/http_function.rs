@@ -28,17 +28,24 @@ pub(crate) const ERROR_TYPE: &str = "x-fc-error-type";
 type Answer = Result<Response<Body>, ApiError>;
 
 /// Answers a call of a function over HTTP.
-pub(crate) async fn answer(mut arrival: Arrival<'_>, addressed: Addressed) -> Answer {
+pub(crate) async fn answer(arrival: Arrival<'_>, addressed: Addressed) -> Answer {
+    let engine = &arrival.state.engine;
+    let answer = Box::pin(answer_to(arrival, &addressed)).await;
+    invocation::tell(engine, addressed.target.target(), &answer);
+    answer
+}
+
+async fn answer_to(mut arrival: Arrival<'_>, addressed: &Addressed) -> Answer {
     let head = arrival.head;
     check_size(head)?;
-    let signed = authorize(&arrival, &addressed)?;
+    let signed = authorize(&arrival, addressed)?;
     addressed.target.check_method(&head.method)?;
-    let request = http_request(head, &addressed)?;
+    let request = http_request(head, addressed)?;
     match invocation::mode(&head.headers)? {
-        Mode::Async(options) => submit(&mut arrival, &addressed, request, options).await,
+        Mode::Async(options) => submit(&mut arrival, addressed, request, options).await,
         Mode::Sync(options) => {
             let options = SyncOptions { log_tail: options.log_tail && signed };
-            Box::pin(run(&mut arrival, &addressed, request, &options)).await
+            Box::pin(run(&mut arrival, addressed, request, &options)).await
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
-use bide_engine::{Accepted, FunctionErrorKind, Tracing};
+use bide_engine::{Accepted, Engine, FunctionErrorKind, Target, Tracing};
 use bide_types::limits::ASYNC_DELAY_MAX;
 use bide_types::{RequestId, TaskId};
 
@@ -72,6 +72,14 @@ pub(crate) fn trace_id(headers: &HeaderMap) -> Option<RequestId> {
 pub(crate) fn tracing_context(headers: &HeaderMap) -> Tracing {
     let given = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
     Tracing { span_context: given(SPAN_CONTEXT), span_baggages: given(SPAN_BAGGAGES) }
+}
+
+/// Tells the engine how a call of `target` was answered, for the figures.
+pub(crate) fn tell(engine: &Engine, target: &Target, answer: &Result<Response<Body>, ApiError>) {
+    match answer {
+        Ok(response) => engine.answered(target, response.status().as_u16(), false),
+        Err(error) => engine.answered(target, error.code.status(), true),
+    }
 }
 
 /// 202 for what is on stable storage.

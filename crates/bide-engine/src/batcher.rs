@@ -18,6 +18,7 @@ use bide_store::{
 use bide_types::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use crate::observer::{Observer, Seen};
 use crate::options::{BATCH_OPERATIONS_MAX, BATCHER_QUEUE_MAX};
 use crate::running::Running;
 use crate::signals::Signals;
@@ -66,6 +67,15 @@ pub(crate) struct Batcher {
     requests: mpsc::Sender<Request>,
 }
 
+/// What it works with.
+pub(crate) struct Surroundings {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) running: Arc<Running>,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
 /// The task behind [`Batcher`].
 pub(crate) struct BatcherTask {
     requests: mpsc::Receiver<Request>,
@@ -73,21 +83,18 @@ pub(crate) struct BatcherTask {
     clock: Arc<dyn Clock>,
     signals: Arc<Signals>,
     running: Arc<Running>,
+    observer: Arc<dyn Observer>,
     /// Whether new work was refused for lack of space when it was last looked at; that is logged once.
     is_short_of_space: bool,
 }
 
 impl Batcher {
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        signals: Arc<Signals>,
-        running: Arc<Running>,
-    ) -> (Self, BatcherTask) {
+    pub(crate) fn new(surroundings: Surroundings) -> (Self, BatcherTask) {
+        let Surroundings { store, clock, signals, running, observer } = surroundings;
         let (sender, requests) = mpsc::channel(BATCHER_QUEUE_MAX);
         (
             Self { requests: sender },
-            BatcherTask { requests, store, clock, signals, running, is_short_of_space: false },
+            BatcherTask { requests, store, clock, signals, running, observer, is_short_of_space: false },
         )
     }
 
@@ -197,7 +204,11 @@ impl BatcherTask {
     async fn commit(&self, mut requests: Vec<Request>) {
         let mut batch = gather(&requests, self.clock.now());
         batch.on_claims = self.claim_listener(&requests);
-        match self.store.commit(batch).await {
+        let (operations, began) = (batch.len(), self.clock.monotonic());
+        let committed = self.store.commit(batch).await;
+        let took = self.clock.monotonic().saturating_sub(began);
+        self.observer.observe(&Seen::Committed { operations, took, stored: committed.is_ok() });
+        match committed {
             Ok(reply) => self.answer(requests, reply),
             // Something cannot be read and nothing was stored; one half does not need what is damaged.
             Err(StoreError::Read { .. } | StoreError::Damaged { .. }) if requests.len() > 1 => {

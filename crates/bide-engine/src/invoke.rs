@@ -17,7 +17,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::catalog::Target;
 use crate::error::Error;
 use crate::http_payload;
-use crate::start::Engine;
+use crate::observer::{AttemptFacts, Began, Seen};
+use crate::start::{Engine, Shared};
 
 /// A call that waits for its result.
 #[derive(Clone, Debug)]
@@ -58,7 +59,9 @@ impl Engine {
     /// the function's own code is an outcome, not an error.
     pub async fn invoke(&self, target: &Target, call: SyncCall) -> Result<AttemptOutcome, Error> {
         self.check_open()?;
+        let began = Began::now(&self.shared);
         let slot = self.reserve_slot(target).await?;
+        let request_id = call.request_id.clone();
         let request = InvokeRequest {
             request_id: call.request_id,
             payload: call.payload,
@@ -70,6 +73,7 @@ impl Engine {
             responder: None,
         };
         let outcome = slot.invoke(request, Cancel::new(), Box::new(|_| {})).await;
+        self.shared.observe_sync(target, &request_id, CallKind::Event, began, &outcome);
         match outcome.result {
             AttemptResult::SystemError { message } => Err(Error::System(message)),
             AttemptResult::Stopped => Err(Error::ShuttingDown),
@@ -77,9 +81,17 @@ impl Engine {
         }
     }
 
+    /// Tells that a call of the target was answered with `status`; `refused` when the function had no part in that.
+    pub fn answered(&self, target: &Target, status: u16, refused: bool) {
+        self.shared.observe(&Seen::Answered { function: target.function(), status, refused });
+    }
+
     pub(crate) async fn reserve_slot(&self, target: &Target) -> Result<Box<dyn Slot>, Error> {
         let slot = self.shared.executor.reserve(&target.spec).await;
-        slot.map_err(|throttled| Error::Exhausted(throttled.reason))
+        slot.map_err(|throttled| {
+            self.shared.observe(&Seen::Throttled { function: target.function(), cap: throttled.cap });
+            Error::Exhausted(throttled.reason)
+        })
     }
 
     /// Makes an asynchronous invocation durable.
@@ -119,6 +131,29 @@ impl Engine {
         Arc::clone(&self.shared.unstored_kibibytes)
             .try_acquire_many_owned(kibibytes)
             .map_err(|_| Error::Exhausted("too many events wait to be stored; try again".to_owned()))
+    }
+}
+
+impl Shared {
+    /// Tells of the attempt of a synchronous call.
+    pub(crate) fn observe_sync(
+        &self,
+        target: &Target,
+        request_id: &RequestId,
+        kind: CallKind,
+        began: Began,
+        outcome: &AttemptOutcome,
+    ) {
+        self.observe(&Seen::AttemptEnded(&AttemptFacts {
+            spec: &target.spec,
+            qualifier: &target.qualifier,
+            request_id,
+            invocation: None,
+            over_http: kind == CallKind::Http,
+            began_at: began.at,
+            took: began.took(self),
+            outcome,
+        }));
     }
 }
 

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
+use bide_core::CallKind;
 use bide_runtime::{
     AttemptOutcome, AttemptResult, Cancel, HttpRequest, InvokeRequest, Responder, ResponseHead, Tracing,
 };
@@ -18,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::catalog::Target;
 use crate::error::Error;
+use crate::observer::Began;
 use crate::start::Engine;
 
 /// An HTTP call that waits for its response.
@@ -79,6 +81,7 @@ impl Engine {
     /// [`Error::BadResponse`] when the function ended well without an answer.
     pub async fn invoke_http(&self, target: &Target, call: HttpCall) -> Result<HttpAnswer, Error> {
         self.check_open()?;
+        let began = Began::now(&self.shared);
         let slot = self.reserve_slot(target).await?;
         let (responder, stream) = Responder::channel();
         let request = InvokeRequest {
@@ -97,11 +100,15 @@ impl Engine {
         let attempt = Attempt { end, cancel: cancel.clone(), let_end: false };
         // On its own, so that a caller who reads slowly does not stop the attempt's clock. It ends with the response at
         // the latest: dropping that cancels it.
+        let (shared, target, request_id) =
+            (Arc::clone(&self.shared), target.clone(), call.request_id.clone());
         tokio::spawn(async move {
             let started = Box::new(move |instance| {
                 let _ = started.set(instance); // told once only
             });
-            let _ = ended.send(slot.invoke(request, cancel, started).await); // a caller may have left
+            let outcome = slot.invoke(request, cancel, started).await;
+            shared.observe_sync(&target, &request_id, CallKind::Http, began, &outcome);
+            let _ = ended.send(outcome); // a caller may have left
         });
         match stream.head.await {
             Ok(head) => Ok(HttpAnswer::Response(HttpResponse {

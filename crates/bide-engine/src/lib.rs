@@ -19,11 +19,13 @@ mod destinations;
 mod dispatch;
 mod error;
 mod events;
+mod figures;
 mod http_payload;
 mod invoke;
 mod invoke_http;
 mod layers;
 mod maintenance;
+mod observer;
 mod options;
 mod packages;
 mod record;
@@ -38,12 +40,12 @@ mod versions;
 
 pub use addresses::HttpTarget;
 pub use bide_core::{
-    Bucket, DestinationStatus, Event, FunctionError, Invocation, Ledger, MissedTicks, Mode, Outcome, State,
-    Status,
+    Bucket, Delivery, DestinationStatus, Event, FunctionError, Invocation, Ledger, MissedTicks, Mode,
+    Outcome, State, Status,
 };
 pub use bide_runtime::{
-    AttemptOutcome, AttemptResult, Cancel, Executor, FunctionErrorCause, FunctionErrorKind, HttpRequest,
-    InstanceInfo, InstanceState, ProvisionStatus, ResponseHead, Tracing,
+    AttemptOutcome, AttemptResult, Cancel, Cap, Executor, FunctionErrorCause, FunctionErrorKind,
+    FunctionSpec, HttpRequest, InstanceInfo, InstanceState, ProvisionStatus, ResponseHead, Tracing,
 };
 pub use bide_store::attempt_log::window as attempt_logs_window;
 pub use bide_store::{
@@ -61,8 +63,10 @@ pub use error::Error;
 pub use events::{
     CloudEvent, EventData, InvalidEvent, ObjectEvent, Once, Published, SourceEvent, occurrence_id,
 };
+pub use figures::{Figures, FunctionFigures, InstanceFigures};
 pub use invoke::{Accepted, AsyncCall, SyncCall};
 pub use invoke_http::{BrokenOff, HttpAnswer, HttpCall, HttpResponse};
+pub use observer::{AttemptFacts, DeliveryFacts, DeliveryResult, InvocationType, NoObserver, Observer, Seen};
 pub use options::Options;
 pub use scaling::Provision;
 pub use start::{Dependencies, Engine, StartError};

@@ -14,11 +14,12 @@ use bide_types::{FunctionId, Timestamp};
 use tokio::sync::{Semaphore, watch};
 
 use crate::background::{Background, Broken};
-use crate::batcher::Batcher;
+use crate::batcher::{Batcher, Surroundings};
 use crate::catalog::{Catalog, LoadError};
 use crate::destinations::Destinations;
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
+use crate::observer::{Observer, Seen};
 use crate::options::{Options, UNSTORED_BYTES_MAX};
 use crate::packages::{self, Uploads};
 use crate::running::Running;
@@ -32,6 +33,7 @@ pub struct Dependencies {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub destinations: Arc<dyn Destinations>,
+    pub observer: Arc<dyn Observer>,
     /// Of this start; never used by another.
     pub holder: LeaseHolder,
 }
@@ -59,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) destinations: Arc<dyn Destinations>,
+    pub(crate) observer: Arc<dyn Observer>,
     pub(crate) holder: LeaseHolder,
     pub(crate) options: Options,
     pub(crate) batcher: Batcher,
@@ -76,6 +79,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    pub(crate) fn observe(&self, seen: &Seen<'_>) {
+        self.observer.observe(seen);
     }
 
     /// Where a call falls between the versions of an alias: from 0 to below 1.
@@ -100,10 +107,15 @@ impl Engine {
     /// # Errors
     /// [`StartError`] when the store cannot be read or written.
     pub async fn start(dependencies: Dependencies, options: Options) -> Result<Self, StartError> {
-        let Dependencies { store, executor, clock, entropy, destinations, holder } = dependencies;
+        let Dependencies { store, executor, clock, entropy, destinations, observer, holder } = dependencies;
         let (signals, running) = (Arc::new(Signals::default()), Arc::new(Running::default()));
-        let (batcher, batcher_task) =
-            Batcher::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&signals), Arc::clone(&running));
+        let (batcher, batcher_task) = Batcher::new(Surroundings {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            signals: Arc::clone(&signals),
+            running: Arc::clone(&running),
+            observer: Arc::clone(&observer),
+        });
         let mut background = Background::default();
         background.spawn_batcher(batcher_task.run());
         let catalog = Catalog::load(store.as_ref(), batcher.clone(), options.region.clone()).await?;
@@ -113,6 +125,7 @@ impl Engine {
             clock,
             entropy,
             destinations,
+            observer,
             holder,
             options,
             batcher,

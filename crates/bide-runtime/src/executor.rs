@@ -182,8 +182,28 @@ pub enum FunctionErrorCause {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Throttled {
+    pub cap: Cap,
     /// Names the cap and its value.
     pub reason: String,
+}
+
+/// What was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cap {
+    /// Of the function, set by its owner or by the server.
+    Function,
+    /// Of all functions of the account.
+    Account,
+    /// Too many calls wait already.
+    Line,
+    /// The end of the server: nothing is started any more.
+    Closing,
+}
+
+impl Throttled {
+    pub(crate) fn closing() -> Self {
+        Self { cap: Cap::Closing, reason: "the server is shutting down".to_owned() }
+    }
 }
 
 /// What keeps instances from each other and from the host, in words for the operator.

@@ -13,7 +13,7 @@ pub mod package;
 pub mod testing;
 
 pub use executor::{
-    AttemptLog, AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Containment, Executor,
+    AttemptLog, AttemptOutcome, AttemptResult, BoxFuture, Cancel, Cap, CapacityHook, Containment, Executor,
     ExecutorStats, FunctionErrorCause, FunctionErrorKind, FunctionSpec, InstanceInfo, InstanceState,
     InvokeRequest, ProvisionStatus, Scale, Slot, StartedHook, Throttled, Tracing,
 };

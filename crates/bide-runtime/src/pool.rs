@@ -204,7 +204,7 @@ impl Shared {
         let actions = self.book().settle(self.now());
         self.act(actions);
         self.changed.notify_one();
-        line.await.unwrap_or_else(|_| Err(Throttled { reason: "the server is shutting down".to_owned() }))
+        line.await.unwrap_or_else(|_| Err(Throttled::closing()))
     }
 
     /// Carries out what the book decided. Never called with the book locked.
@@ -216,8 +216,8 @@ impl Shared {
             // A caller that has left drops the slot, which frees it again.
             drop(waiter.send(Ok(self.slot(grant))));
         }
-        for (waiter, reason) in actions.turned_away {
-            drop(waiter.send(Err(Throttled { reason })));
+        for (waiter, throttled) in actions.turned_away {
+            drop(waiter.send(Err(throttled)));
         }
         for seat in actions.stop {
             self.stop(seat);

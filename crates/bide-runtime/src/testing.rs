@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
 use crate::executor::{
-    AttemptLog, AttemptOutcome, AttemptResult, BoxFuture, Cancel, CapacityHook, Containment, Executor,
+    AttemptLog, AttemptOutcome, AttemptResult, BoxFuture, Cancel, Cap, CapacityHook, Containment, Executor,
     ExecutorStats, FunctionErrorCause, FunctionErrorKind, FunctionSpec, InstanceInfo, InstanceState,
     InvokeRequest, ProvisionStatus, Slot, StartedHook, Throttled,
 };
@@ -158,7 +158,10 @@ impl Executor for FakeExecutor {
         let spec = Arc::clone(spec);
         Box::pin(async move {
             if self.shared.lock().slots_per_function == 0 {
-                return Err(Throttled { reason: "the fake executor has no slots".to_owned() });
+                return Err(Throttled {
+                    cap: Cap::Function,
+                    reason: "the fake executor has no slots".to_owned(),
+                });
             }
             self.shared.lock().waiting += 1;
             let slot = loop {
@@ -169,7 +172,7 @@ impl Executor for FakeExecutor {
                     break Ok(Box::new(slot) as Box<dyn Slot>);
                 }
                 if self.shared.lock().closed {
-                    break Err(Throttled { reason: "the server is shutting down".to_owned() });
+                    break Err(Throttled::closing());
                 }
                 changed.await;
             };

@@ -1,5 +1,26 @@
-//! What operators see of the work: figures for Prometheus, one record per attempt, traces over OTLP.
+//! What operators see of the work: figures for Prometheus, and a record of each attempt.
 //!
-//! Owns the names of the figures and fields, and the way to an OTLP receiver. Never decides anything about an
-//! invocation and never holds one up: what cannot be exported is dropped and counted. A crash loses what was not
-//! exported yet; figures begin at zero again.
+//! Owns the names of figures and fields, and who may read the figures. Never decides anything about an invocation and never holds one
+//! up. A crash loses what was only counted here, so such counters begin at zero again; what the store knows is right.
+
+mod metrics;
+mod page;
+mod request_log;
+
+pub use metrics::Metrics;
+pub use page::{Token, page};
+pub use request_log::{RequestLog, TARGET as REQUEST_LOG_TARGET};
+
+use std::sync::Arc;
+
+use bide_engine::{Observer, Seen};
+
+/// Several observers; each hears everything.
+#[derive(Clone, Default)]
+pub struct Observers(pub Vec<Arc<dyn Observer>>);
+
+impl Observer for Observers {
+    fn observe(&self, seen: &Seen<'_>) {
+        self.0.iter().for_each(|observer| observer.observe(seen));
+    }
+}

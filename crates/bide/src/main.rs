@@ -7,6 +7,7 @@ mod commands;
 mod containment;
 mod descriptors;
 mod logging;
+mod monitoring;
 mod node;
 mod output;
 mod settings;

@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::monitoring::{self, Monitoring};
 use crate::settings::{Settings, stored};
 use crate::{containment, descriptors};
 
@@ -34,6 +35,7 @@ pub(crate) struct Node {
     credential: Credential,
     stop_serving: oneshot::Sender<()>,
     server: JoinHandle<()>,
+    monitoring: monitoring::Serving,
 }
 
 impl Node {
@@ -51,6 +53,7 @@ impl Node {
         let credential = credentials.first().context("no credentials")?.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let pools = start_pools(&settings, Arc::clone(&clock), Arc::clone(&store)).await?;
+        let monitoring = Monitoring::new(&settings).await?;
         let destinations = Targets::new(settings.destinations.clone(), &clock)?;
         let dependencies = Dependencies {
             holder: store.holder(),
@@ -59,8 +62,10 @@ impl Node {
             clock: Arc::clone(&clock),
             entropy: Arc::new(SystemEntropy),
             destinations: Arc::new(destinations),
+            observer: monitoring.observer(),
         };
         let engine = Engine::start(dependencies, engine_options(&settings)).await?;
+        let monitoring = monitoring.serve(&engine, &clock);
         let state = ApiState::new(
             engine.clone(),
             credentials.into_iter().collect(),
@@ -78,7 +83,7 @@ impl Node {
             let router = bide_api::router(Arc::new(state));
             bide_api::serve(listener, connections_max, router, clock, drain_timeout, shutdown).await;
         });
-        Ok(Self { engine, address, data_dir, credential, stop_serving, server })
+        Ok(Self { engine, address, data_dir, credential, stop_serving, server, monitoring })
     }
 
     /// Where the server listens.
@@ -88,6 +93,11 @@ impl Node {
 
     pub(crate) fn data_dir(&self) -> &Path {
         &self.data_dir
+    }
+
+    /// Where Prometheus reads, if it may.
+    pub(crate) fn metrics_address(&self) -> Option<SocketAddr> {
+        self.monitoring.address()
     }
 
     /// A credential that the server accepts.
@@ -115,6 +125,7 @@ impl Node {
         };
         tokio::join!(served, self.engine.drain());
         self.engine.close().await;
+        self.monitoring.stop().await;
     }
 }
 

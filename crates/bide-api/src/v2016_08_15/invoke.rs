@@ -21,10 +21,14 @@ const EXPOSED_HEADERS: &str = "Date,x-fc-request-id,x-fc-error-type,x-fc-code-ch
 pub(super) async fn invoke(call: Call<'_>, segment: &str, function: &str) -> Answer {
     let (service, qualifier) = service_and_qualifier(segment)?;
     let target = call.state.engine.resolve(call.account(), service, function, &qualifier)?;
-    match invocation::mode(&call.head.headers)? {
-        Mode::Async(options) => submit(call, &target, options).await,
-        Mode::Sync(options) => Box::pin(run(call, &target, &options)).await,
-    }
+    let engine = &call.state.engine;
+    let answer = match invocation::mode(&call.head.headers) {
+        Ok(Mode::Async(options)) => submit(call, &target, options).await,
+        Ok(Mode::Sync(options)) => Box::pin(run(call, &target, &options)).await,
+        Err(error) => Err(error),
+    };
+    invocation::tell(engine, &target, &answer);
+    answer
 }
 
 /// 202 once the event is on stable storage; never before.

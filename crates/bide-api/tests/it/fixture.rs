@@ -81,6 +81,7 @@ impl Edge {
             clock: Arc::new(clock.clone()),
             entropy: entropy.clone(),
             destinations: Arc::new(bide_engine::NoDestinations),
+            observer: Arc::new(bide_engine::NoObserver),
             holder: LeaseHolder(1),
         };
         let engine = Engine::start(dependencies, Options::default()).await.expect("started");

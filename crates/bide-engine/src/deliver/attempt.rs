@@ -18,6 +18,7 @@ use crate::arn::{self, DestinationArn, FunctionArn, ResourceArn};
 use crate::destinations::{Mapping, Message};
 use crate::http_payload;
 use crate::invoke::internal_submission;
+use crate::observer::{Began, DeliveryFacts, DeliveryResult, Seen};
 use crate::options::{
     DEAD_LETTER_REASON_CHARS_MAX, DELIVERIES_AT_ONCE, DELIVERY_ATTEMPTS_MAX, DELIVERY_WAIT_FIRST,
     DELIVERY_WAIT_MAX, DESTINATION_HOPS_MAX, DESTINATION_RECORD_BYTES_MAX,
@@ -134,20 +135,44 @@ async fn send(
             Err(error) => return (Some(Sent::Well), Err(error)),
         },
     };
-    match attempt(shared, &pending, &route).await {
-        Ok(submission) => (Some(Sent::Well), Ok(Some((DeliveryOutcome::Delivered, submission)))),
+    let began = Began::now(shared);
+    let (sent, outcome, submission) = match attempt(shared, &pending, &route).await {
+        Ok(submission) => (Sent::Well, DeliveryOutcome::Delivered, submission),
         Err(failure) => {
             let sent = if matches!(failure, Failure::OfTarget(_)) { Sent::TargetFailed } else { Sent::Well };
-            (Some(sent), Ok(Some((after(shared, &pending, &route, failure, Timestamp::ZERO), None))))
+            (sent, after(shared, &pending, &route, failure, Timestamp::ZERO), None)
         }
-    }
+    };
+    observe(shared, &pending, &outcome, began);
+    (Some(sent), Ok(Some((outcome, submission))))
+}
+
+/// Tells of an attempt to deliver. If its outcome cannot be stored, it is told again with the next attempt.
+fn observe(shared: &Shared, pending: &PendingDelivery, outcome: &DeliveryOutcome, began: Began) {
+    let result = match outcome {
+        DeliveryOutcome::Delivered => DeliveryResult::Delivered,
+        DeliveryOutcome::RetryAt(_) => DeliveryResult::Failed,
+        DeliveryOutcome::GaveUp { .. } => DeliveryResult::GaveUp,
+        DeliveryOutcome::PutOff(_) => return,
+    };
+    let delivery = &pending.delivery;
+    shared.observe(&Seen::Delivery(&DeliveryFacts {
+        function: shared.catalog.named(delivery.function).as_deref(),
+        delivery,
+        attempts: pending.attempts,
+        result,
+        began_at: began.at,
+        took: began.took(shared),
+    }));
 }
 
 async fn refuse(shared: &Shared, id: InvocationId, until: Timestamp) -> Settled {
     let Some(pending) = shared.store.delivery(id).await? else { return Ok(None) };
     let failure = Failure::OfTarget("the target failed several times in a row and is left alone".to_owned());
     let route = route(shared, &pending);
-    Ok(Some((after(shared, &pending, &route, failure, until), None)))
+    let outcome = after(shared, &pending, &route, failure, until);
+    observe(shared, &pending, &outcome, Began::now(shared));
+    Ok(Some((outcome, None)))
 }
 
 /// Why a record was not delivered.

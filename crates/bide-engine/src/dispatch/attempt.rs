@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 use super::Reserved;
 use crate::http_payload;
+use crate::observer::{AttemptFacts, Began, Seen};
 use crate::start::Shared;
 
 /// Runs one claimed invocation in a reserved slot, to the durable end of the attempt.
@@ -29,6 +30,12 @@ pub(super) async fn run(shared: Arc<Shared>, claimed: Claimed, Reserved { spec, 
         unreachable!("the batcher enters every claimed invocation");
     };
     let start = Arc::new(StartRecord { shared: Arc::clone(&shared), unsent: Mutex::new(None) });
+    let began = Began::now(&shared);
+    shared.observe(&Seen::AttemptBegan {
+        spec: &spec,
+        invocation: &invocation,
+        waited: is_first(&invocation).then(|| began.at.since(invocation.not_before)),
+    });
     let started = {
         let start = Arc::clone(&start);
         move |instance| start.note(id, epoch, instance)
@@ -39,7 +46,22 @@ pub(super) async fn run(shared: Arc<Shared>, claimed: Claimed, Reserved { spec, 
     };
     start.finish().await;
     log(&spec, &invocation, &outcome);
+    shared.observe(&Seen::AttemptEnded(&AttemptFacts {
+        spec: &spec,
+        qualifier: &invocation.qualifier,
+        request_id: &invocation.request_id,
+        invocation: Some(&invocation),
+        over_http: invocation.kind == CallKind::Http,
+        began_at: began.at,
+        took: began.took(&shared),
+        outcome: &outcome,
+    }));
     report(&shared, &invocation, outcome).await;
+}
+
+/// Whether no attempt was made before this one.
+fn is_first(invocation: &Invocation) -> bool {
+    invocation.runs == 0 && invocation.refusals.is_none()
 }
 
 /// What the instance is asked.

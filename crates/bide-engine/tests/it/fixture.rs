@@ -254,6 +254,7 @@ async fn engine(
         clock: Arc::new(clock.clone()),
         entropy: Arc::new(SequenceEntropy::default()),
         destinations: Arc::clone(destinations),
+        observer: Arc::new(bide_engine::NoObserver),
         holder: LeaseHolder(holder),
     };
     Engine::start(dependencies, options).await

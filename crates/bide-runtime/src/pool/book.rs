@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use bide_types::{AccountId, FunctionId, Qualifier};
 
-use crate::executor::{ExecutorStats, FunctionSpec};
+use crate::executor::{ExecutorStats, FunctionSpec, Throttled};
 pub(crate) use growth::Caps;
 use members::{Member, Pool};
 
@@ -71,7 +71,7 @@ pub(crate) struct Actions<I, W> {
     pub(crate) start: Vec<Start<I>>,
     pub(crate) grants: Vec<(W, Grant<I>)>,
     /// Whoever waits in vain from now on, and why.
-    pub(crate) turned_away: Vec<(W, String)>,
+    pub(crate) turned_away: Vec<(W, Throttled)>,
     pub(crate) stop: Vec<I>,
     /// Functions whose capacity may have grown.
     pub(crate) grown: Vec<FunctionId>,

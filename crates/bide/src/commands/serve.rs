@@ -26,6 +26,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             node.address(),
             node.data_dir().display()
         ));
+        if let Some(address) = node.metrics_address() {
+            output::note(&format!("bide: metrics on http://{address}/metrics"));
+        }
         let failure = tokio::select! {
             interrupted = interrupted() => interrupted.err().map(|error| error.to_string()),
             failure = node.failed() => Some(failure),

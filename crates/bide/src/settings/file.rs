@@ -14,6 +14,10 @@ use crate::logging::LogFormat;
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) listen: Option<String>,
+    pub(super) metrics_listen: Option<String>,
+    pub(super) metrics_token: Option<String>,
+    #[serde(default)]
+    pub(super) request_log: bool,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) region: Option<String>,
     pub(super) http_domain: Option<String>,

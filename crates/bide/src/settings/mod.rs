@@ -5,6 +5,7 @@
 mod credentials;
 mod file;
 mod missed_ticks;
+mod monitoring;
 mod sandbox;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use file::File;
 
 pub(crate) use credentials::{from_environment, stored};
 pub(crate) use missed_ticks::MissedTicksRule;
+pub(crate) use monitoring::MetricsPage;
 pub(crate) use sandbox::SandboxMode;
 
 /// Address the server listens on by default.
@@ -42,6 +44,12 @@ pub(crate) struct Flags {
     /// Address to listen on [default: 127.0.0.1:8700]
     #[arg(long, env = "BIDE_LISTEN")]
     pub(crate) listen: Option<String>,
+    /// Address where Prometheus reads figures, at `/metrics`; beyond loopback with BIDE_METRICS_TOKEN [default: none]
+    #[arg(long, env = "BIDE_METRICS_LISTEN")]
+    pub(crate) metrics_listen: Option<String>,
+    /// Log a record of each attempt to run a function
+    #[arg(long, env = "BIDE_REQUEST_LOG")]
+    pub(crate) request_log: bool,
     /// Directory for everything that is kept [default: ./bide-data]
     #[arg(long, env = "BIDE_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -114,6 +122,9 @@ pub(crate) struct Flags {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
+    pub(crate) request_log: bool,
+    /// `None`: no figures are served.
+    pub(crate) metrics_page: Option<MetricsPage>,
     pub(crate) data_dir: PathBuf,
     pub(crate) region: String,
     pub(crate) domains: Domains,
@@ -174,11 +185,17 @@ impl Settings {
             "task_log_bytes must be {ATTEMPT_LOG_BYTES_MAX} at most"
         );
         let domains = domains(flags.http_domain.or(file.http_domain), &api_hosts)?;
+        let metrics_page = monitoring::metrics_page(
+            flags.metrics_listen.or(file.metrics_listen),
+            monitoring::secret("BIDE_METRICS_TOKEN", file.metrics_token),
+        )?;
         let seconds = |value: Option<u64>| value.map(Duration::from_secs);
         Ok(Self {
             listen: listen
                 .parse()
                 .with_context(|| format!("listen address '{listen}' is not of the form IP:PORT"))?,
+            request_log: flags.request_log || file.request_log,
+            metrics_page,
             data_dir: flags.data_dir.or(file.data_dir).unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
             region,
             domains,

@@ -20,6 +20,7 @@ mod http;
 mod instances;
 mod lifecycle;
 mod misbehaviour;
+mod monitoring;
 mod provisioned;
 mod refusals;
 mod shapes;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bide_types::{AccountId, FunctionId};
 
 use super::{Book, Key};
-use crate::executor::FunctionSpec;
+use crate::executor::{Cap, FunctionSpec, Throttled};
 
 /// Caps of one server.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ impl<I: Clone, W> Book<I, W> {
     }
 
     /// The hard cap that keeps a function from having one more instance, in words; `None` if there is room.
-    pub(super) fn cap_reached(&self, spec: &FunctionSpec) -> Option<String> {
+    pub(super) fn cap_reached(&self, spec: &FunctionSpec) -> Option<Throttled> {
         let pool = self.pools.get(&Key::of(spec));
         let spec = pool.map_or(spec, |pool| &pool.spec);
         let members = pool.map_or(0, |pool| pool.members.len());
@@ -41,24 +41,27 @@ impl<I: Clone, W> Book<I, W> {
         if let Some(on_demand) = scale.on_demand_max
             && members >= scale.instances_max().unwrap_or(usize::MAX)
         {
-            return Some(format!(
+            let reason = format!(
                 "the on-demand configuration of qualifier {} allows {on_demand} instances beside the {} provisioned",
                 spec.qualifier, scale.provisioned
-            ));
+            );
+            return Some(Throttled { cap: Cap::Function, reason });
         }
         self.server_cap_reached(spec)
     }
 
     /// The same for the caps of the server alone, which hold for provisioned instances as well.
-    pub(super) fn server_cap_reached(&self, spec: &FunctionSpec) -> Option<String> {
+    pub(super) fn server_cap_reached(&self, spec: &FunctionSpec) -> Option<Throttled> {
         let Caps { per_function, per_account, .. } = self.caps;
         if self.count_of_function(spec.function.id) >= per_function {
-            return Some(format!("the function has reached its limit of {per_function} instances"));
+            let reason = format!("the function has reached its limit of {per_function} instances");
+            return Some(Throttled { cap: Cap::Function, reason });
         }
         let account = &spec.function.account;
         let full = self.count_of_account(account) >= per_account;
         if full && self.evictable(account, &Key::of(spec)).is_none() {
-            return Some(format!("the account has reached its limit of {per_account} instances"));
+            let reason = format!("the account has reached its limit of {per_account} instances");
+            return Some(Throttled { cap: Cap::Account, reason });
         }
         None
     }

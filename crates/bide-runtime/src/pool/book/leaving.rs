@@ -10,6 +10,7 @@ use bide_types::{FunctionId, Qualifier};
 
 use super::{Actions, Book, Key};
 use crate::executor::Scale;
+use crate::executor::Throttled;
 
 impl<I: Clone, W> Book<I, W> {
     /// Takes out whoever has been idle for `idle_timeout`, the longest first, down to the minimum of each pool.
@@ -84,8 +85,9 @@ impl<I: Clone, W> Book<I, W> {
             excess.push(member.number);
         }
         let waiters = if max == 0 { std::mem::take(&mut pool.waiters) } else { Default::default() };
-        let reason = self.cap_reached(&Arc::clone(&self.pools[key].spec)).unwrap_or_default();
-        actions.turned_away.extend(waiters.into_iter().map(|waiter| (waiter, reason.clone())));
+        let spec = Arc::clone(&self.pools[key].spec);
+        let throttled = self.cap_reached(&spec).unwrap_or_else(Throttled::closing);
+        actions.turned_away.extend(waiters.into_iter().map(|waiter| (waiter, throttled.clone())));
         for number in excess {
             self.leave_if_drained(key, number, actions);
         }

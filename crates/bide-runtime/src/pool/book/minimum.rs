@@ -79,7 +79,8 @@ impl<I: Clone, W> Book<I, W> {
         let Some((_, pool)) = pools.next() else { return ProvisionStatus::default() };
         let ready = pool.members.iter().filter(|member| member.ready && !member.draining).count();
         let lacks = ready < pool.provisioned();
-        let reason = pool.patience.reason.clone().or_else(|| self.server_cap_reached(&pool.spec));
+        let reason =
+            pool.patience.reason.clone().or_else(|| Some(self.server_cap_reached(&pool.spec)?.reason));
         ProvisionStatus { current: ready.min(pool.provisioned()), error: reason.filter(|_| lacks) }
     }
 }

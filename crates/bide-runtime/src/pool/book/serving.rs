@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::members::Pool;
 use super::{Actions, Book, Grant, Key};
-use crate::executor::{FunctionSpec, Throttled};
+use crate::executor::{Cap, FunctionSpec, Throttled};
 
 /// Longest line of synchronous calls of one function and qualifier.
 const WAITERS_MAX: usize = 10_000;
@@ -64,15 +64,15 @@ impl<I: Clone, W> Book<I, W> {
 
     /// Whether somebody who found no slot may wait in line.
     pub(crate) fn may_wait(&self, spec: &FunctionSpec) -> Result<(), Throttled> {
-        let throttled = |reason: String| Err(Throttled { reason });
         if self.closed {
-            return throttled("the server is shutting down".to_owned());
+            return Err(Throttled::closing());
         }
         if let Some(cap) = self.cap_reached(spec) {
-            return throttled(cap);
+            return Err(cap);
         }
         if self.pools.get(&Key::of(spec)).is_some_and(|pool| pool.waiters.len() >= WAITERS_MAX) {
-            return throttled(format!("{WAITERS_MAX} calls of the function are waiting already"));
+            let reason = format!("{WAITERS_MAX} calls of the function are waiting already");
+            return Err(Throttled { cap: Cap::Line, reason });
         }
         Ok(())
     }
