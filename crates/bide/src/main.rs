@@ -26,7 +26,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Serve(commands::serve::Args),
+    Serve(Box<commands::serve::Args>),
     #[command(name = "deadletters")]
     DeadLetters(commands::deadletters::Args),
     Demo(commands::demo::Args),
