@@ -43,8 +43,10 @@ impl Monitoring {
     /// # Errors
     /// When an address cannot be listened on.
     pub(crate) async fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let request_log = settings.request_log;
-        let Some(wanted) = &settings.metrics_page else { return Ok(Self { page: None, request_log }) };
+        let request_log = settings.monitoring.request_log;
+        let Some(wanted) = &settings.monitoring.metrics_page else {
+            return Ok(Self { page: None, request_log });
+        };
         let listener = TcpListener::bind(wanted.listen)
             .await
             .with_context(|| format!("cannot listen on {} for metrics", wanted.listen))?;

@@ -25,7 +25,7 @@ use file::File;
 
 pub(crate) use credentials::{from_environment, stored};
 pub(crate) use missed_ticks::MissedTicksRule;
-pub(crate) use monitoring::MetricsPage;
+pub(crate) use monitoring::{MonitoringFlags, MonitoringSettings};
 pub(crate) use sandbox::SandboxMode;
 
 /// Address the server listens on by default.
@@ -44,12 +44,8 @@ pub(crate) struct Flags {
     /// Address to listen on [default: 127.0.0.1:8700]
     #[arg(long, env = "BIDE_LISTEN")]
     pub(crate) listen: Option<String>,
-    /// Address where Prometheus reads figures, at `/metrics`; beyond loopback with BIDE_METRICS_TOKEN [default: none]
-    #[arg(long, env = "BIDE_METRICS_LISTEN")]
-    pub(crate) metrics_listen: Option<String>,
-    /// Log a record of each attempt to run a function
-    #[arg(long, env = "BIDE_REQUEST_LOG")]
-    pub(crate) request_log: bool,
+    #[command(flatten)]
+    pub(crate) monitoring: MonitoringFlags,
     /// Directory for everything that is kept [default: ./bide-data]
     #[arg(long, env = "BIDE_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -122,9 +118,7 @@ pub(crate) struct Flags {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
-    pub(crate) request_log: bool,
-    /// `None`: no figures are served.
-    pub(crate) metrics_page: Option<MetricsPage>,
+    pub(crate) monitoring: MonitoringSettings,
     pub(crate) data_dir: PathBuf,
     pub(crate) region: String,
     pub(crate) domains: Domains,
@@ -156,6 +150,7 @@ impl Settings {
     /// Resolves all sources.
     pub(crate) fn resolve(flags: Flags) -> anyhow::Result<Self> {
         let file = flags.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
+        let monitoring = MonitoringSettings::resolve(flags.monitoring, &file)?;
         let listen = flags.listen.or(file.listen).unwrap_or_else(|| LISTEN_DEFAULT.to_owned());
         let region = flags.region.or(file.region).unwrap_or_else(|| "local".to_owned());
         anyhow::ensure!(
@@ -185,17 +180,12 @@ impl Settings {
             "task_log_bytes must be {ATTEMPT_LOG_BYTES_MAX} at most"
         );
         let domains = domains(flags.http_domain.or(file.http_domain), &api_hosts)?;
-        let metrics_page = monitoring::metrics_page(
-            flags.metrics_listen.or(file.metrics_listen),
-            monitoring::secret("BIDE_METRICS_TOKEN", file.metrics_token),
-        )?;
         let seconds = |value: Option<u64>| value.map(Duration::from_secs);
         Ok(Self {
             listen: listen
                 .parse()
                 .with_context(|| format!("listen address '{listen}' is not of the form IP:PORT"))?,
-            request_log: flags.request_log || file.request_log,
-            metrics_page,
+            monitoring,
             data_dir: flags.data_dir.or(file.data_dir).unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
             region,
             domains,

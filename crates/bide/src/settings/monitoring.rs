@@ -7,6 +7,40 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use bide_telemetry::Token;
+use clap::Args;
+
+use super::file::File;
+
+/// Where settings of monitoring are given by hand.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct MonitoringFlags {
+    /// Address where Prometheus reads figures, at `/metrics`; beyond loopback with BIDE_METRICS_TOKEN [default: none]
+    #[arg(long, env = "BIDE_METRICS_LISTEN")]
+    metrics_listen: Option<String>,
+    /// Log a record of each attempt to run a function
+    #[arg(long, env = "BIDE_REQUEST_LOG")]
+    request_log: bool,
+}
+
+/// The settings in force.
+#[derive(Clone, Debug)]
+pub(crate) struct MonitoringSettings {
+    /// `None`: no figures are served.
+    pub(crate) metrics_page: Option<MetricsPage>,
+    pub(crate) request_log: bool,
+}
+
+impl MonitoringSettings {
+    pub(super) fn resolve(flags: MonitoringFlags, file: &File) -> anyhow::Result<Self> {
+        Ok(Self {
+            metrics_page: metrics_page(
+                flags.metrics_listen.or_else(|| file.metrics_listen.clone()),
+                secret("BIDE_METRICS_TOKEN", file.metrics_token.clone()),
+            )?,
+            request_log: flags.request_log || file.request_log,
+        })
+    }
+}
 
 /// Where Prometheus reads.
 #[derive(Clone, Debug)]
@@ -16,10 +50,7 @@ pub(crate) struct MetricsPage {
 }
 
 /// The page of figures, if one is asked for.
-pub(super) fn metrics_page(
-    listen: Option<String>,
-    token: Option<String>,
-) -> anyhow::Result<Option<MetricsPage>> {
+fn metrics_page(listen: Option<String>, token: Option<String>) -> anyhow::Result<Option<MetricsPage>> {
     let token = token.as_deref().map(Token::new).transpose().context("metrics_token")?;
     let Some(listen) = listen else {
         anyhow::ensure!(token.is_none(), "metrics_token is of no use without metrics_listen");
@@ -35,7 +66,7 @@ pub(super) fn metrics_page(
 }
 
 /// A setting that is a secret: the environment over the file.
-pub(super) fn secret(variable: &str, file: Option<String>) -> Option<String> {
+fn secret(variable: &str, file: Option<String>) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty()).or(file)
 }
 
