@@ -4,6 +4,7 @@
 //! the rest for the next round.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bide_core::Command;
 use bide_store::{DeadLetterChange, LeaseRef, Purge, StoreError, Transition, TransitionReply};
@@ -11,16 +12,20 @@ use bide_types::Timestamp;
 use tokio::sync::watch;
 
 use crate::error::Error;
-use crate::options::{FORMER_CONFIGS_KEPT, MAINTENANCE_BATCH, MAINTENANCE_PERIOD, RETIRED_KEPT};
+use crate::options::{
+    FORMER_CONFIGS_KEPT, MAINTENANCE_BATCH, MAINTENANCE_PERIOD, QUIET_OPERATIONS_MAX, RECLAIM_PERIOD,
+    RETIRED_KEPT,
+};
 use crate::packages;
 use crate::start::Shared;
 
 /// Runs the reconcilers now and then until `stopping` says so.
 pub(crate) async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
+    let mut space = Space::default();
     loop {
         let outcomes = [
             lapse_leases(&shared).await.map(|_| ()).map_err(Error::from),
-            purge_settled(&shared).await.map_err(Error::from),
+            purge_settled(&shared, &mut space).await.map_err(Error::from),
             drop_dead_letters(&shared).await.map_err(Error::from),
             forget_retired(&shared).await,
             forget_former_configs(&shared).await,
@@ -28,6 +33,13 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>
         ];
         for error in outcomes.into_iter().filter_map(Result::err) {
             tracing::error!(%error, "maintenance failed; it is tried again");
+        }
+        tokio::select! {
+            // What it has begun ends when the store closes.
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+            given = space.give_back(&shared) => if let Err(error) = given {
+                tracing::error!(%error, "space could not be given back; it is tried again");
+            }
         }
         tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => return,
@@ -69,15 +81,39 @@ fn lapse(lease: LeaseRef) -> Transition {
 }
 
 /// Removes settled tasks that are older than the retention.
-async fn purge_settled(shared: &Shared) -> Result<(), StoreError> {
+async fn purge_settled(shared: &Shared, space: &mut Space) -> Result<(), StoreError> {
     while !shared.is_stopping() {
         let settled_before = shared.clock.now().minus(shared.options.task_retention);
         let removed = shared.batcher.purge(Purge { settled_before, max: MAINTENANCE_BATCH }).await?;
+        space.is_owed |= removed > 0;
         if removed < MAINTENANCE_BATCH {
             break;
         }
     }
     Ok(())
+}
+
+/// Whether the space of removed tasks is still to be given back.
+#[derive(Default)]
+struct Space {
+    is_owed: bool,
+    given_at: Option<Duration>,
+    /// Of the store, when last looked at.
+    operations: u64,
+}
+
+impl Space {
+    async fn give_back(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        let operations = shared.store.stats().operations;
+        let since_last = operations.saturating_sub(std::mem::replace(&mut self.operations, operations));
+        let now = shared.clock.monotonic();
+        let is_time = self.given_at.is_none_or(|at| now.saturating_sub(at) >= RECLAIM_PERIOD);
+        if self.is_owed && is_time && since_last <= QUIET_OPERATIONS_MAX {
+            shared.store.reclaim().await?;
+            (self.is_owed, self.given_at) = (false, Some(now));
+        }
+        Ok(())
+    }
 }
 
 /// Forgets the configurations of qualifiers that are gone, once nothing that was sent to them can wait any more.

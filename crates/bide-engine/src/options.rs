@@ -52,6 +52,10 @@ pub(crate) const EXPIRY_SWEEP: Duration = Duration::from_millis(500);
 pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(300);
 /// How often retention and lapsed leases are looked at.
 pub(crate) const MAINTENANCE_PERIOD: Duration = Duration::from_secs(60);
+/// A store is asked to give the space of removed tasks back at most so often, and only after a [`MAINTENANCE_PERIOD`] with so
+/// few operations: one that is written to does it by itself.
+pub(crate) const RECLAIM_PERIOD: Duration = Duration::from_secs(3600);
+pub(crate) const QUIET_OPERATIONS_MAX: u64 = 10_000;
 /// Records of one maintenance batch.
 pub(crate) const MAINTENANCE_BATCH: usize = 512;
 /// Destination records taken up at once, each with its event, its return value and the text made of both.

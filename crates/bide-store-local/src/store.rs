@@ -199,6 +199,10 @@ impl Store for LocalStore {
         self.shared.published.stats()
     }
 
+    fn reclaim(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.scan(|shared, tables| tables.reclaim(|| shared.sender().is_ok())))
+    }
+
     fn waiting(&self) -> BoxFuture<'_, Result<Vec<(Line, Timestamp)>, StoreError>> {
         Box::pin(async move {
             self.shared.read(|_| {

@@ -28,6 +28,11 @@ const OVERLAPPING_TABLES_MAX: usize = 16;
 /// How often a writer that waits for the background threads looks again.
 const PRESSURE_POLL: Duration = Duration::from_millis(1);
 
+/// The engine keeps what was removed, and files that were replaced, until so many writes came later.
+const WRITES_TO_LET_GO: usize = 4;
+/// How often whoever gives space back looks whether the write buffers are written.
+const RECLAIM_POLL: Duration = Duration::from_millis(10);
+
 #[derive(Clone)]
 pub(crate) struct Tables {
     db: Database,
@@ -95,6 +100,41 @@ impl Tables {
     /// Whether the engine still takes writes; it stops for good when one of its threads met an error.
     pub(crate) fn check(&self) -> Result<(), fjall::Error> {
         self.db.persist(PersistMode::Buffer)
+    }
+
+    /// Gives the space of what was removed back: write buffers become tables, so that their journals can go, and tables are
+    /// merged, so that what is gone leaves them and the value files. Takes as long as it takes to read and write all records
+    /// without their bodies; ends early when `go_on` no longer holds. Writes go on meanwhile.
+    pub(crate) fn reclaim(&self, go_on: impl Fn() -> bool) -> Result<(), StoreError> {
+        let failed = |error: fjall::Error| StoreError::Read { reason: format!("giving space back: {error}") };
+        // The first pass finds which value files hold nothing any more, the second drops them.
+        for _ in 0..2 {
+            self.rotate(&go_on).map_err(failed)?;
+            for space in &self.spaces {
+                if !go_on() {
+                    return Ok(());
+                }
+                space.major_compact().map_err(failed)?;
+            }
+        }
+        self.rotate(&go_on).map_err(failed)
+    }
+
+    /// Makes tables of all write buffers.
+    fn rotate(&self, go_on: &impl Fn() -> bool) -> Result<(), fjall::Error> {
+        for _ in 0..WRITES_TO_LET_GO {
+            let mut batch = self.db.batch();
+            batch.insert(self.space(Space::Meta), meta::FORMAT_KEY, meta::encode(meta::FORMAT));
+            batch.commit()?;
+        }
+        for space in &self.spaces {
+            space.rotate_memtable()?;
+        }
+        while go_on() && self.spaces.iter().any(|space| space.sealed_memtable_count() > 0) {
+            self.check()?;
+            std::thread::park_timeout(RECLAIM_POLL);
+        }
+        Ok(())
     }
 
     /// Waits until the background threads have caught up enough for another group.

@@ -96,6 +96,12 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Gives the space of what was removed back to the disk, which a store that is written to does by itself in time. May take
+    /// long, and may read and write much of what is stored; commits go on meanwhile.
+    fn reclaim(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn health(&self) -> Health;
 
     fn stats(&self) -> Stats;

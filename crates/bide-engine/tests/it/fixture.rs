@@ -11,6 +11,7 @@ use bide_engine::{
 };
 use bide_engine::{FunctionErrorCause, FunctionErrorKind};
 use bide_env::{Clock, ManualClock, SequenceEntropy};
+use bide_runtime::AttemptLog;
 use bide_runtime::testing::{FakeExecutor, FakeRun};
 use bide_store::memory::MemoryStore;
 use bide_types::resource::{Code, Function, Runtime, Service};
@@ -36,12 +37,18 @@ pub(crate) struct Fixture {
 
 pub(crate) type Events = Arc<Mutex<Vec<Bytes>>>;
 
+/// What an attempt logs that logs something.
+pub(crate) fn logged() -> AttemptLog {
+    AttemptLog { text: Bytes::from_static(b"a line\n"), dropped_bytes: 3 }
+}
+
 /// The script that most tests use: the event says what happens.
 pub(crate) fn script(payload: &[u8], retry_count: u32) -> FakeRun {
     match payload {
         b"fail" => FakeRun::Finish(failure()),
         b"fail-once" if retry_count == 0 => FakeRun::Finish(failure()),
         b"hold" => FakeRun::Hold,
+        b"log-and-hold" => FakeRun::Print(logged(), Box::new(FakeRun::Hold)),
         b"broken-platform" => FakeRun::Finish(AttemptResult::SystemError { message: "no".to_owned() }),
         record if record.starts_with(b"{\"timestamp\"") => {
             FakeRun::Finish(AttemptResult::Returned(Bytes::new()))

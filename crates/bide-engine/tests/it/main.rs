@@ -7,6 +7,8 @@ mod faults;
 mod fixture;
 mod http;
 mod lifecycle;
+mod logs;
+mod retention;
 mod stops;
 mod targets;
 mod timers;

@@ -33,6 +33,8 @@ pub(crate) struct Troubled {
     pub(crate) removals: Arc<Semaphore>,
     /// The disk has too little space for anything new.
     pub(crate) is_nearly_full: Arc<AtomicBool>,
+    /// How often space was given back.
+    pub(crate) reclaims: Arc<AtomicUsize>,
 }
 
 impl Troubled {
@@ -47,6 +49,7 @@ impl Troubled {
             phantom_leases: Arc::default(),
             removals: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             is_nearly_full: Arc::default(),
+            reclaims: Arc::default(),
         }
     }
 }
@@ -115,6 +118,11 @@ impl Store for Troubled {
 
     fn due_deliveries(&self, now: Timestamp, max: usize) -> BoxFuture<'_, Result<DueDeliveries, StoreError>> {
         self.store.due_deliveries(now, max)
+    }
+
+    fn reclaim(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.reclaims.fetch_add(1, Ordering::Relaxed);
+        self.store.reclaim()
     }
 
     fn delivery(&self, id: InvocationId) -> BoxFuture<'_, Result<Option<PendingDelivery>, StoreError>> {

@@ -1,10 +1,10 @@
 //! Old tasks go, page by page, and their space comes back.
 
-use bide_store::{Batch, Purge, Store};
+use bide_store::{Batch, LogText, Purge, Store};
 use bide_store_local::LocalStore;
 use bytes::Bytes;
 
-use crate::support::{FUNCTION, assert_sound, at, directory, open, run, submit, task, task_id};
+use crate::support::{FUNCTION, assert_sound, at, directory, open, run, run_logged, submit, task, task_id};
 
 async fn purge(store: &LocalStore, before: u64, max: usize) -> usize {
     let purges = vec![Purge { settled_before: at(before), max }];
@@ -54,6 +54,43 @@ fn allocated(metadata: &std::fs::Metadata) -> u64 {
     metadata.blocks() * 512
 }
 
+fn incompressible(seed: u64, bytes: usize) -> Bytes {
+    let mut state = seed + 1;
+    Bytes::from_iter((0..bytes).map(|_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    }))
+}
+
+#[tokio::test]
+async fn a_store_that_is_asked_gives_space_back_at_once() {
+    const TASKS: u64 = 150;
+    const EVENT_BYTES: usize = 100_000;
+    let directory = directory();
+    let store = open(directory.path());
+    for number in 0..TASKS {
+        let mut submission = task(number);
+        submission.payload = incompressible(number, EVENT_BYTES);
+        submit(&store, at(number), vec![submission]).await.expect("a commit");
+        let log = LogText { text: incompressible(number, EVENT_BYTES), dropped_bytes: 0 };
+        run_logged(&store, at(number), log).await.expect("a run");
+    }
+    // Every third stays.
+    let kept = TASKS / 3;
+    let values = |path: &std::path::Path| bytes(&path.join("store/keyspaces"));
+    store.reclaim().await.expect("nothing to give back");
+    let before = values(directory.path());
+    assert!(before >= TASKS * 2 * EVENT_BYTES as u64, "{before}");
+    assert_eq!(purge(&store, TASKS - kept, 1000).await, usize::try_from(TASKS - kept).expect("few"));
+    store.reclaim().await.expect("given back");
+    let after = values(directory.path());
+    assert!(after < before / 2, "{after} bytes of {before}");
+    let logs = store.task_logs(FUNCTION, task_id(TASKS - 1)).await.expect("a read").expect("it stays").logs;
+    assert_eq!(logs[0].log.text, incompressible(TASKS - 1, EVENT_BYTES));
+    drop(store);
+    assert_sound(directory.path(), "after its space was given back");
+}
+
 #[tokio::test]
 async fn space_comes_back_as_work_goes_through() {
     const ROUNDS: u64 = 120;
@@ -66,12 +103,7 @@ async fn space_comes_back_as_work_goes_through() {
         let submissions = (0..WIDTH).map(|number| {
             let number = round * u64::from(WIDTH) + u64::from(number);
             let mut submission = task(number);
-            // Bytes that do not compress.
-            let mut state = number + 1;
-            submission.payload = Bytes::from_iter((0..EVENT_BYTES).map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                state.to_be_bytes()[0]
-            }));
+            submission.payload = incompressible(number, EVENT_BYTES);
             submission
         });
         submit(&store, at(round), submissions.collect()).await.expect("a commit");

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use bide_core::{CallKind, Command, Enqueue, Epoch, Policy, PolicyTable, Run};
-use bide_store::{Batch, Claim, Claimed, Store as _, StoreError, Submission, SubmitReply, Transition};
+use bide_core::{CallKind, Command, Enqueue, Epoch, Invocation, Policy, PolicyTable, Run};
+use bide_store::{
+    Batch, Claim, Claimed, LogText, Store as _, StoreError, Submission, SubmitReply, Transition,
+};
 use bide_store_local::{FaultHook, HeadLimits, LocalStore, Options, Step, verify};
 use bide_types::{FunctionId, InstanceId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp};
 use bytes::Bytes;
@@ -142,6 +144,15 @@ pub(crate) fn start(epoch: Epoch) -> Command {
 
 pub(crate) fn succeed(epoch: Epoch) -> Command {
     Command::Succeed { epoch, run: Run::default() }
+}
+
+/// Claims one, starts it and completes it with a log.
+pub(crate) async fn run_logged(store: &LocalStore, now: Timestamp, log: LogText) -> Result<(), StoreError> {
+    let claimed = claim(store, now, 1).await?;
+    transition(store, now, &claimed, start).await?;
+    let Invocation { id, epoch, .. } = claimed[0].invocation;
+    let transition = Transition { invocation: id, command: succeed(epoch), result: None, log: Some(log) };
+    store.commit(Batch { now, transitions: vec![transition], ..Batch::default() }).await.map(drop)
 }
 
 /// Claims up to `max`, starts and completes them.

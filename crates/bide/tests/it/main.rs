@@ -29,5 +29,6 @@ mod standbys;
 mod stops;
 mod supervisor;
 mod support;
+mod tasks;
 mod timers;
 mod versions;
