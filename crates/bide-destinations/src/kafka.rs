@@ -4,7 +4,6 @@
 //! repetitions of a message meet in one. Makes no topic.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use rskafka::client::partition::{Compression, PartitionClient, UnknownTopicHandl
 use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
 use rskafka::record::Record;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use tokio_rustls::rustls::ClientConfig;
 
@@ -190,12 +190,11 @@ fn timestamp(message: &Message) -> DateTime<Utc> {
     millis.and_then(DateTime::from_timestamp_millis).unwrap_or_default()
 }
 
-/// The same for the same id, as long as the topic has as many partitions.
+/// The same for the same id, whatever version of this program runs, as long as the topic has as many partitions.
 fn place(id: &str, partitions: usize) -> usize {
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    let hash = usize::try_from(hasher.finish() >> 32).expect("32 bits");
-    hash % partitions
+    let digest = Sha256::digest(id);
+    let number = digest.iter().take(4).fold(0, |number, byte| number << 8 | usize::from(*byte));
+    number % partitions
 }
 
 fn is_address(broker: &str) -> bool {

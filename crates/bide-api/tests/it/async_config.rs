@@ -94,3 +94,14 @@ async fn each_wrong_field_is_named() {
         edge.put(&target, Value::Object(serde_json::Map::new())).await.error(404, code);
     }
 }
+
+/// fc-behaviour 2.1: only an event function can be a destination.
+#[tokio::test]
+async fn a_function_with_an_http_trigger_is_no_destination() {
+    let edge = Edge::with_trigger().await;
+    let path = "/2016-08-15/services/s/functions/g/async-invoke-config";
+    let to = |destination: &str| json!({"destinationConfig": {"onFailure": {"destination": destination}}});
+    let message = edge.put(path, to("acs:fc:::services/s/functions/f")).await.error(400, "InvalidArgument");
+    assert!(message.contains("has an HTTP trigger"), "{message}");
+    edge.put(path, to("acs:fc:::services/s/functions/later")).await.ok();
+}

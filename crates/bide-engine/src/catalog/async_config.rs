@@ -56,7 +56,8 @@ impl Catalog {
     }
 
     /// A destination must be of the same account, and another function or a resource that something stands for
-    /// (fc-behaviour 12). Whether a function exists is seen when a record is delivered: it may be created later.
+    /// (fc-behaviour 12); not one with an HTTP trigger (2.1). Whether a function exists is seen when a record is
+    /// delivered.
     fn check_destination(
         &self,
         target: &Target,
@@ -74,7 +75,16 @@ impl Catalog {
             {
                 Err(Error::InvalidArgument("a function cannot be its own destination".to_owned()))
             }
-            DestinationArn::Function(_) => Ok(()),
+            // The catalog may not know it: it may be created later.
+            DestinationArn::Function(arn) => {
+                let (service, name) = (arn.service.as_str(), arn.function.as_str());
+                match self.resolve(&function.account, service, name, &arn.qualifier, || 0.0) {
+                    Ok(found) if found.http_trigger().is_some() => Err(Error::InvalidArgument(format!(
+                        "destination '{destination}' has an HTTP trigger; only an event function can be a destination"
+                    ))),
+                    _ => Ok(()),
+                }
+            }
             DestinationArn::Resource(resource) => {
                 let name = resource.in_full(&self.region, &function.account);
                 destinations.find(&name).map(|_| ()).ok_or_else(|| Error::InvalidArgument(unmapped(&name)))
