@@ -130,6 +130,7 @@ async fn run(
         request,
         body: body.bytes.clone(),
         tracing: invocation::tracing_context(&arrival.head.headers),
+        parent: invocation::trace_parent(&arrival.head.headers),
     };
     // Of an instance that serves several requests at once nobody can say whose lines they are (fc-behaviour 7.9).
     let log_tail = options.log_tail && target.function().instance_concurrency == 1;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
-use bide_engine::{Accepted, Engine, FunctionErrorKind, Target, Tracing};
+use bide_engine::{Accepted, Engine, FunctionErrorKind, Target, TraceParent, Tracing};
 use bide_types::limits::ASYNC_DELAY_MAX;
 use bide_types::{RequestId, TaskId};
 
@@ -21,6 +21,7 @@ const LOG_TYPE: &str = "x-fc-log-type";
 const ASYNC_DELAY: &str = "x-fc-async-delay";
 const TASK_MODE: &str = "x-fc-stateful-async-invocation-enable";
 const TRACE_ID: &str = "x-fc-trace-id";
+const TRACE_PARENT: &str = "traceparent";
 const SPAN_CONTEXT: &str = "x-fc-tracing-opentracing-span-context";
 const SPAN_BAGGAGES: &str = "x-fc-tracing-opentracing-span-baggages";
 
@@ -72,6 +73,11 @@ pub(crate) fn trace_id(headers: &HeaderMap) -> Option<RequestId> {
 pub(crate) fn tracing_context(headers: &HeaderMap) -> Tracing {
     let given = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
     Tracing { span_context: given(SPAN_CONTEXT), span_baggages: given(SPAN_BAGGAGES) }
+}
+
+/// The trace that the caller is in (W3C Trace Context).
+pub(crate) fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
+    TraceParent::parse(headers.get(TRACE_PARENT)?.to_str().ok()?)
 }
 
 /// Tells the engine how a call of `target` was answered, for the figures.

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::http_payload;
 use crate::observer::{AttemptFacts, Began, Seen};
 use crate::start::{Engine, Shared};
+use crate::trace::{SpanIds, TraceParent};
 
 /// A call that waits for its result.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct SyncCall {
     pub request_id: RequestId,
     pub payload: Bytes,
     pub tracing: Tracing,
+    /// The trace that the caller is in.
+    pub parent: Option<TraceParent>,
 }
 
 /// A call that is answered once it is durable.
@@ -62,18 +65,19 @@ impl Engine {
         let began = Began::now(&self.shared);
         let slot = self.reserve_slot(target).await?;
         let request_id = call.request_id.clone();
+        let span = self.shared.span_of_call(&request_id, began, call.parent);
         let request = InvokeRequest {
             request_id: call.request_id,
             payload: call.payload,
             retry_count: 0,
             task_id: None,
             alias: target.alias(),
-            tracing: call.tracing,
+            tracing: told(span, call.tracing),
             http: None,
             responder: None,
         };
         let outcome = slot.invoke(request, Cancel::new(), Box::new(|_| {})).await;
-        self.shared.observe_sync(target, &request_id, CallKind::Event, began, &outcome);
+        self.shared.observe_sync(target, &request_id, CallKind::Event, (began, span), &outcome);
         match outcome.result {
             AttemptResult::SystemError { message } => Err(Error::System(message)),
             AttemptResult::Stopped => Err(Error::ShuttingDown),
@@ -134,14 +138,32 @@ impl Engine {
     }
 }
 
+/// What the function is told: its own span if that is recorded or not, else the context that the caller sent.
+pub(crate) fn told(span: Option<SpanIds>, tracing: Tracing) -> Tracing {
+    match span {
+        Some(span) => span.tell(tracing),
+        None => tracing,
+    }
+}
+
 impl Shared {
+    /// The span of a synchronous call, if spans are of use to anybody.
+    pub(crate) fn span_of_call(
+        &self,
+        request_id: &RequestId,
+        began: Began,
+        caller: Option<TraceParent>,
+    ) -> Option<SpanIds> {
+        self.options.sampling.map(|sampling| SpanIds::of_call(request_id, began.at, caller, sampling))
+    }
+
     /// Tells of the attempt of a synchronous call.
     pub(crate) fn observe_sync(
         &self,
         target: &Target,
         request_id: &RequestId,
         kind: CallKind,
-        began: Began,
+        (began, span): (Began, Option<SpanIds>),
         outcome: &AttemptOutcome,
     ) {
         self.observe(&Seen::AttemptEnded(&AttemptFacts {
@@ -153,6 +175,7 @@ impl Shared {
             began_at: began.at,
             took: began.took(self),
             outcome,
+            span,
         }));
     }
 }

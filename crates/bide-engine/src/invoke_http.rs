@@ -19,8 +19,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::catalog::Target;
 use crate::error::Error;
+use crate::invoke::told;
 use crate::observer::Began;
 use crate::start::Engine;
+use crate::trace::TraceParent;
 
 /// An HTTP call that waits for its response.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct HttpCall {
     pub request: HttpRequest,
     pub body: Bytes,
     pub tracing: Tracing,
+    /// The trace that the caller is in.
+    pub parent: Option<TraceParent>,
 }
 
 /// What came of a call.
@@ -83,6 +87,7 @@ impl Engine {
         self.check_open()?;
         let began = Began::now(&self.shared);
         let slot = self.reserve_slot(target).await?;
+        let span = self.shared.span_of_call(&call.request_id, began, call.parent);
         let (responder, stream) = Responder::channel();
         let request = InvokeRequest {
             request_id: call.request_id.clone(),
@@ -90,7 +95,7 @@ impl Engine {
             retry_count: 0,
             task_id: None,
             alias: target.alias(),
-            tracing: call.tracing,
+            tracing: told(span, call.tracing),
             http: Some(Arc::new(call.request)),
             responder: Some(responder),
         };
@@ -107,7 +112,7 @@ impl Engine {
                 let _ = started.set(instance); // told once only
             });
             let outcome = slot.invoke(request, cancel, started).await;
-            shared.observe_sync(&target, &request_id, CallKind::Http, began, &outcome);
+            shared.observe_sync(&target, &request_id, CallKind::Http, (began, span), &outcome);
             let _ = ended.send(outcome); // a caller may have left
         });
         match stream.head.await {

@@ -36,6 +36,7 @@ mod signals;
 mod start;
 mod tasks;
 mod timers;
+mod trace;
 mod versions;
 
 pub use addresses::HttpTarget;
@@ -72,3 +73,4 @@ pub use scaling::Provision;
 pub use start::{Dependencies, Engine, StartError};
 pub use tasks::NodeStatus;
 pub use timers::TimerStatus;
+pub use trace::{Sampling, SpanIds, TraceParent};

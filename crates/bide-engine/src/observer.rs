@@ -12,6 +12,7 @@ use bide_types::resource::Function;
 use bide_types::{Qualifier, RequestId, Timestamp};
 
 use crate::start::Shared;
+use crate::trace::SpanIds;
 
 /// Hears of the work. Called from the paths that do it, so it must return at once.
 pub trait Observer: Send + Sync + 'static {
@@ -27,6 +28,9 @@ pub enum Seen<'a> {
         invocation: &'a Invocation,
         /// Time in the queue beyond the delay asked for; `None` for another attempt than the first.
         waited: Option<Duration>,
+        began_at: Timestamp,
+        /// From acceptance to now.
+        span: Option<SpanIds>,
     },
     AttemptEnded(&'a AttemptFacts<'a>),
     /// A synchronous call was refused at a cap.
@@ -73,6 +77,7 @@ pub struct AttemptFacts<'a> {
     /// From then to the end of the attempt.
     pub took: Duration,
     pub outcome: &'a AttemptOutcome,
+    pub span: Option<SpanIds>,
 }
 
 /// One attempt to deliver a destination record.
@@ -86,6 +91,7 @@ pub struct DeliveryFacts<'a> {
     pub result: DeliveryResult,
     pub began_at: Timestamp,
     pub took: Duration,
+    pub span: Option<SpanIds>,
 }
 
 /// What came of it.

@@ -8,6 +8,8 @@ use bide_types::limits::{
     TASK_RETENTION_DEFAULT,
 };
 
+use crate::trace::Sampling;
+
 /// Settings of the engine.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -23,6 +25,8 @@ pub struct Options {
     pub dead_letter_retention: Duration,
     /// Most of them; beyond, the oldest go.
     pub dead_letters_max: usize,
+    /// Which traces are recorded; `None`: nobody records any, and functions are told the context of the caller.
+    pub sampling: Option<Sampling>,
 }
 
 impl Default for Options {
@@ -34,6 +38,7 @@ impl Default for Options {
             missed_ticks: MissedTicks::default(),
             dead_letter_retention: DEAD_LETTER_RETENTION_DEFAULT,
             dead_letters_max: DEAD_LETTERS_MAX_DEFAULT,
+            sampling: None,
         }
     }
 }

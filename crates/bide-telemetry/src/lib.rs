@@ -1,4 +1,4 @@
-//! What operators see of the work: figures for Prometheus, and a record of each attempt.
+//! What operators see of the work: figures for Prometheus, a record of each attempt, traces over OTLP.
 //!
 //! Owns the names of figures and fields, and who may read the figures. Never decides anything about an invocation and never holds one
 //! up. A crash loses what was only counted here, so such counters begin at zero again; what the store knows is right.
@@ -6,10 +6,12 @@
 mod metrics;
 mod page;
 mod request_log;
+mod traces;
 
 pub use metrics::Metrics;
 pub use page::{Token, page};
 pub use request_log::{RequestLog, TARGET as REQUEST_LOG_TARGET};
+pub use traces::{Receiver, ReceiverError, Sending, Traces};
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bide_engine::{Engine, Observer};
 use bide_env::Clock;
-use bide_telemetry::{Metrics, Observers, RequestLog, Token, page};
+use bide_telemetry::{Metrics, Observers, RequestLog, Sending, Token, page};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -20,15 +20,17 @@ use crate::settings::Settings;
 const CONNECTIONS_MAX: usize = 16;
 /// A look that is under way when the server ends gets this long.
 const DRAIN: Duration = Duration::from_secs(1);
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What was asked for, before the engine runs.
 pub(crate) struct Monitoring {
+    metrics: Arc<Metrics>,
+    observers: Observers,
     page: Option<Page>,
-    request_log: bool,
+    sending: Option<Sending>,
 }
 
 struct Page {
-    metrics: Arc<Metrics>,
     listener: TcpListener,
     address: SocketAddr,
     token: Option<Token>,
@@ -37,36 +39,47 @@ struct Page {
 /// The same while the node runs.
 pub(crate) struct Serving {
     page: Option<(SocketAddr, oneshot::Sender<()>, JoinHandle<()>)>,
+    sending: Option<Sending>,
 }
 
 impl Monitoring {
     /// # Errors
-    /// When an address cannot be listened on.
+    /// When an address cannot be listened on, or spans cannot be sent where the settings say.
     pub(crate) async fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let request_log = settings.monitoring.request_log;
-        let Some(wanted) = &settings.monitoring.metrics_page else {
-            return Ok(Self { page: None, request_log });
+        let metrics = Arc::new(Metrics::default());
+        let mut observers = Observers::default();
+        let page = match &settings.monitoring.metrics_page {
+            None => None,
+            Some(wanted) => {
+                let listener = TcpListener::bind(wanted.listen)
+                    .await
+                    .with_context(|| format!("cannot listen on {} for metrics", wanted.listen))?;
+                observers.0.push(Arc::clone(&metrics) as Arc<dyn Observer>);
+                let address = listener.local_addr()?;
+                Some(Page { listener, address, token: wanted.token.clone() })
+            }
         };
-        let listener = TcpListener::bind(wanted.listen)
-            .await
-            .with_context(|| format!("cannot listen on {} for metrics", wanted.listen))?;
-        let address = listener.local_addr()?;
-        let page = Page { metrics: Arc::default(), listener, address, token: wanted.token.clone() };
-        Ok(Self { page: Some(page), request_log })
+        if settings.monitoring.request_log {
+            observers.0.push(Arc::new(RequestLog));
+        }
+        let mut sending = None;
+        if let Some(tracing) = &settings.monitoring.tracing {
+            let (traces, task) = metrics.traces(tracing.receiver.clone(), VERSION)?;
+            observers.0.push(Arc::new(traces));
+            sending = Some(task);
+        }
+        Ok(Self { metrics, observers, page, sending })
     }
 
     /// What the engine tells of its work.
     pub(crate) fn observer(&self) -> Arc<dyn Observer> {
-        let metrics = self.page.as_ref().map(|page| Arc::clone(&page.metrics) as Arc<dyn Observer>);
-        let request_log = self.request_log.then(|| Arc::new(RequestLog) as Arc<dyn Observer>);
-        Arc::new(Observers(metrics.into_iter().chain(request_log).collect()))
+        Arc::new(self.observers.clone())
     }
 
     pub(crate) fn serve(self, engine: &Engine, clock: &Arc<dyn Clock>) -> Serving {
-        let Some(Page { metrics, listener, address, token }) = self.page else {
-            return Serving { page: None };
-        };
-        let router = page(metrics, engine.clone(), env!("CARGO_PKG_VERSION"), token);
+        let Self { metrics, page: wanted, sending, .. } = self;
+        let Some(Page { listener, address, token }) = wanted else { return Serving { page: None, sending } };
+        let router = page(metrics, engine.clone(), VERSION, token);
         let (stop, stopped) = oneshot::channel();
         let clock = Arc::clone(clock);
         let server = tokio::spawn(async move {
@@ -75,7 +88,7 @@ impl Monitoring {
             };
             bide_api::serve(listener, CONNECTIONS_MAX, router, clock, DRAIN, shutdown).await;
         });
-        Serving { page: Some((address, stop, server)) }
+        Serving { page: Some((address, stop, server)), sending }
     }
 }
 
@@ -84,12 +97,16 @@ impl Serving {
         self.page.as_ref().map(|(address, ..)| *address)
     }
 
-    /// Figures can be read until here.
+    /// Figures can be read until here. The last spans are sent once the engine is gone.
     pub(crate) async fn stop(self) {
-        let Some((_, stop, server)) = self.page else { return };
-        let _ = stop.send(());
-        if let Err(error) = server.await {
-            tracing::error!(%error, "the page of figures did not end cleanly");
+        if let Some((_, stop, server)) = self.page {
+            let _ = stop.send(());
+            if let Err(error) = server.await {
+                tracing::error!(%error, "the page of figures did not end cleanly");
+            }
+        }
+        if let Some(sending) = self.sending {
+            sending.stop().await;
         }
     }
 }

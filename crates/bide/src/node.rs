@@ -125,6 +125,7 @@ impl Node {
         };
         tokio::join!(served, self.engine.drain());
         self.engine.close().await;
+        drop(self.engine);
         self.monitoring.stop().await;
     }
 }
@@ -182,6 +183,7 @@ fn engine_options(settings: &Settings) -> Options {
         missed_ticks: settings.missed_ticks.into(),
         dead_letter_retention: settings.dead_letter_retention.unwrap_or(defaults.dead_letter_retention),
         dead_letters_max: settings.dead_letters_max.unwrap_or(defaults.dead_letters_max),
+        sampling: settings.monitoring.tracing.as_ref().map(|tracing| tracing.sampling),
     }
 }
 

@@ -52,6 +52,7 @@ async fn run(mut call: Call<'_>, target: &Target, options: &SyncOptions) -> Answ
         request_id: call.request_id.clone(),
         payload: body.bytes.clone(),
         tracing: tracing_context(&call.head.headers),
+        parent: invocation::trace_parent(&call.head.headers),
     };
     let outcome = call.state.engine.invoke(target, request).await?;
     result(target, outcome, options)

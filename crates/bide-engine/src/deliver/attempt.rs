@@ -25,6 +25,7 @@ use crate::options::{
 };
 use crate::record;
 use crate::start::Shared;
+use crate::trace::SpanIds;
 
 /// Where a record goes.
 pub(super) enum Route {
@@ -163,6 +164,7 @@ fn observe(shared: &Shared, pending: &PendingDelivery, outcome: &DeliveryOutcome
         result,
         began_at: began.at,
         took: began.took(shared),
+        span: shared.options.sampling.map(|sampling| SpanIds::of_delivery(delivery, began.at, sampling)),
     }));
 }
 

@@ -20,6 +20,7 @@ use super::Reserved;
 use crate::http_payload;
 use crate::observer::{AttemptFacts, Began, Seen};
 use crate::start::Shared;
+use crate::trace::SpanIds;
 
 /// Runs one claimed invocation in a reserved slot, to the durable end of the attempt.
 pub(super) async fn run(shared: Arc<Shared>, claimed: Claimed, Reserved { spec, slot }: Reserved) {
@@ -31,16 +32,20 @@ pub(super) async fn run(shared: Arc<Shared>, claimed: Claimed, Reserved { spec, 
     };
     let start = Arc::new(StartRecord { shared: Arc::clone(&shared), unsent: Mutex::new(None) });
     let began = Began::now(&shared);
+    let sampling = shared.options.sampling;
+    let span = sampling.map(|sampling| SpanIds::of_attempt(&invocation, sampling));
     shared.observe(&Seen::AttemptBegan {
         spec: &spec,
         invocation: &invocation,
         waited: is_first(&invocation).then(|| began.at.since(invocation.not_before)),
+        began_at: began.at,
+        span: sampling.map(|sampling| SpanIds::of_queue(&invocation, sampling)),
     });
     let started = {
         let start = Arc::clone(&start);
         move |instance| start.note(id, epoch, instance)
     };
-    let outcome = match request(&invocation, payload) {
+    let outcome = match request(&invocation, payload, span) {
         Ok(request) => slot.invoke(request, cancel, Box::new(started)).await,
         Err(damage) => not_run(damage.to_string()),
     };
@@ -55,6 +60,7 @@ pub(super) async fn run(shared: Arc<Shared>, claimed: Claimed, Reserved { spec, 
         began_at: began.at,
         took: began.took(&shared),
         outcome: &outcome,
+        span,
     }));
     report(&shared, &invocation, outcome).await;
 }
@@ -65,7 +71,11 @@ fn is_first(invocation: &Invocation) -> bool {
 }
 
 /// What the instance is asked.
-fn request(invocation: &Invocation, payload: Bytes) -> Result<InvokeRequest, http_payload::Undecodable> {
+fn request(
+    invocation: &Invocation,
+    payload: Bytes,
+    span: Option<SpanIds>,
+) -> Result<InvokeRequest, http_payload::Undecodable> {
     let (http, payload) = match invocation.kind {
         CallKind::Event => (None, payload),
         CallKind::Http => {
@@ -79,7 +89,7 @@ fn request(invocation: &Invocation, payload: Bytes) -> Result<InvokeRequest, htt
         retry_count: invocation.retries,
         task_id: invocation.task_id().cloned(),
         alias: Some(&invocation.qualifier).filter(|qualifier| qualifier.is_alias()).cloned(),
-        tracing: Tracing::default(),
+        tracing: span.map(|span| span.tell(Tracing::default())).unwrap_or_default(),
         http,
         responder: None,
     })

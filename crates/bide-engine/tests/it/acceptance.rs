@@ -36,6 +36,7 @@ async fn a_synchronous_call_returns_what_the_function_returns() {
         request_id: RequestId::new("r").expect("valid"),
         payload: Bytes::from_static(b"hello"),
         tracing: Tracing::default(),
+        parent: None,
     };
     let outcome = fixture.engine.invoke(&fixture.target("f"), call).await.expect("ran");
     assert_eq!(outcome.result, AttemptResult::Returned(Bytes::from_static(b"hello")));
@@ -48,6 +49,7 @@ async fn a_synchronous_call_at_the_cap_is_refused_with_429() {
         request_id: RequestId::new("r").expect("valid"),
         payload: Bytes::new(),
         tracing: Tracing::default(),
+        parent: None,
     };
     let error = fixture.engine.invoke(&fixture.target("f"), call).await.expect_err("refused");
     assert_eq!(error.code(), ErrorCode::ResourceExhausted);

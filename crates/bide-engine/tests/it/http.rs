@@ -59,6 +59,7 @@ fn call(path: &str) -> HttpCall {
         request: request(path),
         body: Bytes::from_static(b"body"),
         tracing: Tracing::default(),
+        parent: None,
     }
 }
 

@@ -82,6 +82,7 @@ impl Fixture {
             request_id: RequestId::new("r").expect("valid"),
             payload: Bytes::from_static(b"who"),
             tracing: Default::default(),
+            parent: None,
         };
         match self.engine.invoke(&self.target_at(qualifier), call).await.expect("run").result {
             AttemptResult::Returned(value) => String::from_utf8(value.to_vec()).expect("text"),

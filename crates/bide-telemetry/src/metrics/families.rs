@@ -6,6 +6,7 @@ use prometheus::{
 
 use super::ERROR_TYPES;
 use super::labels::{FUNCTION_LABELS, Labels};
+use crate::traces::Counts;
 
 /// Upper bounds of run times, in seconds. The longest timeout is a day (fc-behaviour 8).
 const DURATION_BUCKETS: [f64; 13] =
@@ -28,6 +29,7 @@ pub(super) struct Families {
     pub(super) commit_duration: Histogram,
     pub(super) commit_operations: Histogram,
     pub(super) commit_errors: IntCounter,
+    pub(super) spans: Counts,
 }
 
 /// The series of one function, found once.
@@ -124,6 +126,7 @@ impl Families {
             let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
             register(&registry, Histogram::with_opts(opts).expect(VALID))
         };
+        let single = |name: &str, help: &str| register(&registry, IntCounter::new(name, help).expect(VALID));
         Self {
             invocations,
             function_errors,
@@ -140,11 +143,14 @@ impl Families {
                 "Operations in a batch.",
                 &OPERATION_BUCKETS,
             ),
-            commit_errors: register(
-                &registry,
-                IntCounter::new("bide_store_commit_errors_total", "Batches that could not be stored.")
-                    .expect(VALID),
-            ),
+            commit_errors: single("bide_store_commit_errors_total", "Batches that could not be stored."),
+            spans: Counts {
+                sent: single("bide_trace_spans_sent_total", "Spans that the receiver took."),
+                dropped: single(
+                    "bide_trace_spans_dropped_total",
+                    "Spans that found the queue full or that the receiver did not take.",
+                ),
+            },
             registry,
         }
     }

@@ -17,6 +17,8 @@ use tokio::sync::Mutex;
 
 use families::Families;
 use labels::Table;
+
+use crate::traces::{Receiver, ReceiverError, Sending, Traces};
 #[cfg(test)]
 use labels::{FUNCTIONS_NAMED_MAX, OTHER};
 
@@ -35,6 +37,20 @@ pub enum MetricsError {
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the figures cannot be written")]
     Format(#[from] prometheus::Error),
+}
+
+impl Metrics {
+    /// Starts to send spans, and counts what becomes of them. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ReceiverError`] for an endpoint or a header that is none.
+    pub fn traces(
+        &self,
+        receiver: Receiver,
+        version: &'static str,
+    ) -> Result<(Traces, Sending), ReceiverError> {
+        Traces::start(receiver, version, self.families.spans.clone())
+    }
 }
 
 impl Default for Metrics {

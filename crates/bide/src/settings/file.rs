@@ -16,6 +16,9 @@ pub(super) struct File {
     pub(super) listen: Option<String>,
     pub(super) metrics_listen: Option<String>,
     pub(super) metrics_token: Option<String>,
+    pub(super) otlp_endpoint: Option<String>,
+    pub(super) otlp_headers: Option<String>,
+    pub(super) trace_ratio: Option<f64>,
     #[serde(default)]
     pub(super) request_log: bool,
     pub(super) data_dir: Option<PathBuf>,

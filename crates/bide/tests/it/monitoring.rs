@@ -3,6 +3,7 @@
 mod dashboard;
 mod figures;
 mod request_log;
+mod traces;
 
 use std::process::{Command, Output, Stdio};
 

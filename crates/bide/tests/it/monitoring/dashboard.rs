@@ -62,6 +62,8 @@ async fn the_dashboard_and_the_rules_name_only_figures_that_exist() {
     let shown: BTreeSet<&str> = shown.map(|name| name.trim_end_matches("_bucket")).collect();
     let unseen: Vec<_> = known.difference(&shown).collect();
     let aside = [
+        "bide_trace_spans_sent_total",
+        "bide_trace_spans_dropped_total",
         "bide_build_info",
         "bide_functions",
         "bide_function_max_concurrent_requests",
