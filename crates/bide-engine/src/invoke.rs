@@ -10,7 +10,7 @@ use std::time::Duration;
 use bide_core::{CallKind, Enqueue};
 use bide_runtime::{AttemptOutcome, AttemptResult, Cancel, HttpRequest, InvokeRequest, Slot, Tracing};
 use bide_store::{Submission, SubmitReply};
-use bide_types::{RequestId, TaskId};
+use bide_types::{FunctionId, Qualifier, RequestId, TaskId};
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -200,6 +200,19 @@ fn submission(
         },
         payload,
     }
+}
+
+/// The submission of a tick to a qualifier that is gone: it will be invalid, and so be seen.
+pub(crate) fn submission_to_nobody(
+    function: FunctionId,
+    qualifier: Qualifier,
+    was_stateful: bool,
+    request_id: RequestId,
+    payload: Bytes,
+) -> Submission {
+    let task = was_stateful.then(|| TaskId::from_request(&request_id));
+    let (kind, delay) = (CallKind::Event, Duration::ZERO);
+    Submission { enqueue: Enqueue { function, qualifier, request_id, kind, task, delay, hops: 0 }, payload }
 }
 
 /// The submission of an event that comes from within: a destination record, one hop further, or a tick.

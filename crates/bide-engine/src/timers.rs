@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::catalog::{DueTimer, TimerStep};
 use crate::error::Error;
-use crate::invoke::internal_submission;
+use crate::invoke::{internal_submission, submission_to_nobody};
 use crate::options::{STORE_RETRY_WAIT, TICK_GRACE, TICK_RETRY_WAIT_MAX, TICKS_AT_ONCE};
 use crate::start::{Engine, Shared};
 
@@ -169,7 +169,7 @@ async fn pass(shared: &Shared, missed_until: Timestamp) -> Result<Option<Timesta
     Ok(shared.catalog.next_tick())
 }
 
-/// The invocations that a timer owes, or none if there is nobody to invoke.
+/// The invocations that a timer owes, or none if its function is gone.
 fn step(shared: &Shared, due: DueTimer, owed: Owed) -> TimerStep {
     let DueTimer { trigger, config, progress, .. } = due;
     if let Some(skipped) = owed.skipped {
@@ -178,22 +178,25 @@ fn step(shared: &Shared, due: DueTimer, owed: Owed) -> TimerStep {
             "ticks were missed while no server ran, and are passed over"
         );
     }
-    let submissions = match shared.catalog.of_trigger(&trigger) {
-        Ok(target) => owed
-            .ticks
-            .iter()
-            .map(|tick| {
-                let (id, event) = (tick_request_id(&trigger, *tick), event(&trigger.name, &config, *tick));
-                internal_submission(&target, id, 0, event)
-            })
-            .collect(),
-        Err(error) => {
-            tracing::warn!(
-                trigger = %trigger.name, function = %trigger.function, %error, ticks = owed.ticks.len(),
-                "a time trigger fires at nothing"
-            );
-            Vec::<Submission>::new()
+    let target = shared.catalog.of_trigger(&trigger);
+    if let Err(error) = &target {
+        tracing::warn!(
+            trigger = %trigger.name, function = %trigger.function, %error, ticks = owed.ticks.len(),
+            "a time trigger fires at nothing"
+        );
+    }
+    let was_stateful = shared.catalog.was_stateful(&trigger);
+    let submission = |tick: &Timestamp| -> Option<Submission> {
+        let (id, event) = (tick_request_id(&trigger, *tick), event(&trigger.name, &config, *tick));
+        match &target {
+            Ok(target) => Some(internal_submission(target, id, 0, event)),
+            // As what waited when its qualifier went: invalid, counted, and its failure destination hears of it.
+            Err(_) => {
+                let (function, qualifier) = (trigger.function, trigger.qualifier.clone());
+                Some(submission_to_nobody(function, qualifier, was_stateful?, id, event))
+            }
         }
     };
+    let submissions = owed.ticks.iter().filter_map(submission).collect();
     TimerStep { progress, through: owed.through, submissions }
 }

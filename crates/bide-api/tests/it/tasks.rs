@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use crate::fixture::{CONFIG, Edge, SECOND, START, TASKS};
+use crate::fixture::{CONFIG, Edge, INVOCATIONS, SECOND, START, TASKS};
 
 const NOW: u64 = START.as_millis();
 
@@ -116,6 +116,54 @@ async fn lists_go_by_pages_in_both_orders() {
             }
         }
         assert_eq!(pages.join("|").trim_end_matches('|'), expected);
+    }
+}
+
+#[tokio::test]
+async fn each_qualifier_lists_its_own_tasks() {
+    let edge = Edge::with_tasks().await;
+    edge.send("POST", "/2016-08-15/services/s/versions", &[], "{}").await.ok();
+    let alias = json!({"aliasName": "prod", "versionId": "1"}).to_string();
+    edge.send("POST", "/2016-08-15/services/s/aliases", &[], alias).await.ok();
+    submit(&edge, "latest", "x").await;
+    let headers = [
+        ("x-fc-invocation-type", "Async"),
+        ("x-fc-stateful-async-invocation-enable", "true"),
+        ("x-fc-async-task-id", "aliased"),
+    ];
+    let of_prod = |path: &str| path.replace("/s/", "/s.prod/");
+    edge.send("POST", &of_prod(INVOCATIONS), &headers, "x").await.ok();
+    for id in ["latest", "aliased"] {
+        edge.until_status(id, "Succeeded").await;
+    }
+    assert_eq!(ids(&edge, "").await, "latest");
+    let page = edge.get(&of_prod(TASKS)).await.json();
+    assert_eq!(ids_and_token(&page), ("aliased".to_owned(), None));
+    assert_eq!(page["invocations"][0]["qualifier"], "prod");
+}
+
+#[tokio::test]
+async fn pages_of_a_filter_hold_what_fits_and_nothing_else() {
+    let edge = Edge::with_tasks().await;
+    for (id, event) in [("a", "x"), ("b", "hold"), ("c", "x"), ("d", "hold"), ("e", "x")] {
+        submit(&edge, id, event).await;
+    }
+    for id in ["a", "c", "e"] {
+        edge.until_status(id, "Succeeded").await;
+    }
+    let (mut found, mut token) = (Vec::new(), String::new());
+    loop {
+        let query = format!("{TASKS}?limit=1&status=Succeeded&sortOrderByTime=asc&nextToken={token}");
+        let (ids, next) = ids_and_token(&edge.get(&query).await.json());
+        found.extend((!ids.is_empty()).then_some(ids));
+        match next {
+            Some(next) => token = next,
+            None => break,
+        }
+    }
+    assert_eq!(found, ["a", "c", "e"]);
+    for status in bide_core::Status::ALL {
+        edge.get(&format!("{TASKS}?status={}", status.as_str())).await.ok();
     }
 }
 

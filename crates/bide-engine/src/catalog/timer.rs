@@ -180,6 +180,14 @@ impl Catalog {
         target.ok_or_else(|| not_there(&trigger.qualifier))
     }
 
+    /// Whether what was sent to the qualifier of a trigger was a task while there was that qualifier; `None` when the function
+    /// is gone as well.
+    pub(crate) fn was_stateful(&self, trigger: &Trigger) -> Option<bool> {
+        let entry = self.by_id(trigger.function)?;
+        let config = entry.configs.get(&trigger.qualifier);
+        Some(config.is_some_and(|config| config.value.stateful == Some(true)))
+    }
+
     /// When the next tick of any timer is due.
     pub(crate) fn next_tick(&self) -> Option<Timestamp> {
         self.view().timers.agenda.first().map(|(next, _)| *next)

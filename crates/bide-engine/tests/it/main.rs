@@ -12,6 +12,7 @@ mod retention;
 mod stops;
 mod targets;
 mod timers;
+mod timers_alias;
 mod timers_week;
 mod troubled;
 mod versions;

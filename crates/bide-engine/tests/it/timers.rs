@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bide_engine::{Error, MissedTicks, Options, Store as _};
+use bide_engine::{Bucket, Error, MissedTicks, Options, Store as _};
 use bide_env::Clock as _;
 use bide_store::{Batch, ControlChange, ControlWrite, Expected};
 use bide_types::resource::{TimerTrigger, Trigger, TriggerConfig};
@@ -54,7 +54,7 @@ async fn change(fixture: &Fixture, name: &str, change: impl FnOnce(&mut TimerTri
 }
 
 /// Lets time pass, one second after the other.
-async fn pass(fixture: &Fixture, time: Duration) {
+pub(crate) async fn pass(fixture: &Fixture, time: Duration) {
     fixture.settle().await;
     for _ in 0..time.as_secs() {
         fixture.clock.advance(Duration::from_secs(1));
@@ -347,14 +347,16 @@ async fn tamper(fixture: &Fixture, kind: &str, change: impl Fn(&str) -> Option<S
 }
 
 #[tokio::test]
-async fn a_tick_whose_qualifier_is_gone_ends_there() {
+async fn a_tick_whose_qualifier_was_never_there_is_invalid() {
     let fixture = Fixture::new(4).await;
     create(&fixture, "t", "0 * * * * *").await.expect("created");
     fixture.engine.shutdown().await;
     tamper(&fixture, "trigger/", |trigger| Some(trigger.replace("LATEST", "prod"))).await;
     let fixture = fixture.crash(2).await;
     pass(&fixture, 2 * MINUTE).await;
-    assert_eq!((times(&fixture).len(), accepted(&fixture).await), (0, 0));
+    assert_eq!((times(&fixture).len(), accepted(&fixture).await), (0, 2));
+    let ledger = fixture.engine.ledger(&fixture.target("f")).await.expect("readable");
+    assert_eq!(ledger.get(Bucket::Invalid), 2);
     let [status] = &fixture.engine.timers(&fixture.account)[..] else { panic!("one timer") };
     assert_eq!(status.last_tick.map(Timestamp::to_rfc3339).as_deref(), Some("2023-11-14T22:15:00Z"));
 }

@@ -21,6 +21,7 @@ pub(crate) fn script(spec: &FunctionSpec, request: &InvokeRequest) -> Option<Fak
     let answer = AttemptResult::Returned(Bytes::from(format!("{version} as {addressed}")));
     match &request.payload[..] {
         b"who-later" if request.retry_count == 0 => Some(FakeRun::Finish(failure())),
+        event if event.ends_with(b"\"payload\":\"who\"}") => Some(FakeRun::Finish(answer)),
         b"who" | b"who-later" => Some(FakeRun::Finish(answer)),
         _ => None,
     }
@@ -57,12 +58,12 @@ impl Fixture {
         self.engine.create_alias(self.alias(name, version, additional)).await.expect("created");
     }
 
-    async fn point(&self, name: &str, version: u32) {
+    pub(crate) async fn point(&self, name: &str, version: u32) {
         self.engine.replace_alias(self.alias(name, version, None), None).await.expect("changed");
     }
 
     /// Publishes versions 1 and 2 with timeouts 11 and 12, and leaves `LATEST` with 13.
-    async fn publish_two(&self) {
+    pub(crate) async fn publish_two(&self) {
         for number in 1..=2 {
             self.set_timeout(10 + number).await;
             assert_eq!(self.publish().await, number);
