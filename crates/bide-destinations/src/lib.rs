@@ -23,6 +23,7 @@ use bide_env::Clock;
 
 pub use amqp::AmqpBroker;
 pub use config::{ConfigError, Entry};
+pub use http::signing_keys;
 pub use nats::NatsBroker;
 pub use secret::{Secret, SecretSource};
 

@@ -14,17 +14,19 @@ use bide_api::auth::Credential;
 use bide_api::{ApiState, PublicAddress};
 use bide_destinations::Targets;
 use bide_engine::{Dependencies, Engine, Options};
-use bide_env::{Clock, SystemClock, SystemEntropy};
+use bide_env::{Clock, Entropy, SystemClock, SystemEntropy};
 use bide_runtime::{BoxFuture, CodeSource, PoolOptions, Pools};
+use bide_sources::{Source, Sources};
 use bide_store::Store;
 use bide_store_local::LocalStore;
+use bide_types::AccountId;
 use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::monitoring::{self, Monitoring};
-use crate::settings::{Settings, stored};
+use crate::settings::{SenderEntry, Settings, stored};
 use crate::{containment, descriptors};
 
 /// A running server.
@@ -33,6 +35,7 @@ pub(crate) struct Node {
     address: SocketAddr,
     data_dir: PathBuf,
     credential: Credential,
+    sources: Sources,
     stop_serving: oneshot::Sender<()>,
     server: JoinHandle<()>,
     monitoring: monitoring::Serving,
@@ -55,6 +58,9 @@ impl Node {
         let pools = start_pools(&settings, Arc::clone(&clock), Arc::clone(&store)).await?;
         let monitoring = Monitoring::new(&settings).await?;
         let destinations = Targets::new(settings.destinations.clone(), &clock)?;
+        let sole_account = sole_account(&credentials);
+        let senders = SenderEntry::read_all(&settings.event_senders, sole_account.as_ref())?;
+        let sources = Source::read(settings.event_sources.clone(), sole_account.as_ref())?;
         let dependencies = Dependencies {
             holder: store.holder(),
             store,
@@ -73,7 +79,10 @@ impl Node {
             Arc::new(SystemEntropy),
             PublicAddress::HostHeader { default_port: address.port() },
             settings.domains.clone(),
-        );
+        )
+        .with_event_senders(senders);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let sources = Sources::start(sources, &engine, &clock, &entropy);
         let (stop_serving, stopped) = oneshot::channel::<()>();
         let drain_timeout = settings.drain_timeout;
         let server = tokio::spawn(async move {
@@ -83,7 +92,7 @@ impl Node {
             let router = bide_api::router(Arc::new(state));
             bide_api::serve(listener, connections_max, router, clock, drain_timeout, shutdown).await;
         });
-        Ok(Self { engine, address, data_dir, credential, stop_serving, server, monitoring })
+        Ok(Self { engine, address, data_dir, credential, sources, stop_serving, server, monitoring })
     }
 
     /// Where the server listens.
@@ -123,7 +132,7 @@ impl Node {
                 tracing::error!(%error, "the listener did not end cleanly");
             }
         };
-        tokio::join!(served, self.engine.drain());
+        tokio::join!(served, self.sources.stop(), self.engine.drain());
         self.engine.close().await;
         drop(self.engine);
         self.monitoring.stop().await;
@@ -143,6 +152,12 @@ fn credentials(settings: &Settings) -> anyhow::Result<Vec<Credential>> {
         return Ok(settings.credentials.clone());
     }
     Ok(stored(&settings.data_dir, Some(&SystemEntropy))?.into_iter().collect())
+}
+
+/// The account of all credentials, if there is one only.
+fn sole_account(credentials: &[Credential]) -> Option<AccountId> {
+    let account = credentials.first()?.account();
+    credentials.iter().all(|credential| credential.account() == account).then(|| account.clone())
 }
 
 async fn start_pools(

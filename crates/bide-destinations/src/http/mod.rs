@@ -21,6 +21,8 @@ use serde::Deserialize;
 use crate::message::{Format, Template};
 use crate::secret::SecretSource;
 use connection::{Connection, Connector};
+pub use signature::signing_keys;
+
 use signature::Signer;
 
 /// The table `target` with `kind = "http"`.

@@ -20,14 +20,8 @@ const SECRETS_MAX: usize = 4;
 pub(super) struct Signer(Vec<Hmac<Sha256>>);
 
 impl Signer {
-    /// From secrets of the form `whsec_` and base64, one per line.
     pub(super) fn new(secret: &Secret) -> Result<Self, String> {
-        let lines = secret.expose().lines().map(str::trim).filter(|line| !line.is_empty());
-        let keys: Vec<_> = lines.map(key).collect::<Result<_, _>>()?;
-        if keys.len() > SECRETS_MAX {
-            return Err(format!("more than {SECRETS_MAX} signing secrets"));
-        }
-        Ok(Self(keys))
+        signing_keys(secret).map(Self)
     }
 
     /// The value of `webhook-signature`.
@@ -40,6 +34,19 @@ impl Signer {
         };
         self.0.iter().map(signature).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Keys from secrets of the form `whsec_` and base64, one per line.
+///
+/// # Errors
+/// A line is of another form, or there are too many; never what is in it.
+pub fn signing_keys(secret: &Secret) -> Result<Vec<Hmac<Sha256>>, String> {
+    let lines = secret.expose().lines().map(str::trim).filter(|line| !line.is_empty());
+    let keys: Vec<_> = lines.map(key).collect::<Result<_, _>>()?;
+    if keys.len() > SECRETS_MAX {
+        return Err(format!("more than {SECRETS_MAX} signing secrets"));
+    }
+    Ok(keys)
 }
 
 fn key(line: &str) -> Result<Hmac<Sha256>, String> {

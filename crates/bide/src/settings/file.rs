@@ -7,7 +7,7 @@ use bide_api::auth::{Credential, Secret};
 use bide_types::AccountId;
 use serde::Deserialize;
 
-use super::{MissedTicksRule, SandboxMode};
+use super::{MissedTicksRule, SandboxMode, SenderEntry};
 use crate::logging::LogFormat;
 
 #[derive(Debug, Default, Deserialize)]
@@ -47,6 +47,10 @@ pub(super) struct File {
     pub(super) shared_dirs: Vec<PathBuf>,
     #[serde(default)]
     pub(super) destinations: Vec<bide_destinations::Entry>,
+    #[serde(default)]
+    pub(super) event_senders: Vec<SenderEntry>,
+    #[serde(default)]
+    pub(super) event_sources: Vec<bide_sources::Entry>,
     #[serde(default)]
     pub(super) credentials: Vec<CredentialEntry>,
 }

@@ -3,6 +3,7 @@
 //! Owns the one tree of settings. A key in the file that is not known is an error; nothing is accepted and ignored.
 
 mod credentials;
+mod event_senders;
 mod file;
 mod missed_ticks;
 mod monitoring;
@@ -24,6 +25,7 @@ use crate::logging::LogFormat;
 use file::File;
 
 pub(crate) use credentials::{from_environment, stored};
+pub(crate) use event_senders::SenderEntry;
 pub(crate) use missed_ticks::MissedTicksRule;
 pub(crate) use monitoring::{MonitoringFlags, MonitoringSettings};
 pub(crate) use sandbox::SandboxMode;
@@ -142,6 +144,8 @@ pub(crate) struct Settings {
     /// Absolute paths of directories that exist.
     pub(crate) shared_dirs: Vec<PathBuf>,
     pub(crate) destinations: Vec<bide_destinations::Entry>,
+    pub(crate) event_senders: Vec<SenderEntry>,
+    pub(crate) event_sources: Vec<bide_sources::Entry>,
     /// Empty means: use those kept in the data directory, made at the first start.
     pub(crate) credentials: Vec<Credential>,
 }
@@ -214,6 +218,8 @@ impl Settings {
             sandbox: flags.sandbox.or(file.sandbox).unwrap_or_default(),
             shared_dirs,
             destinations: file.destinations,
+            event_senders: file.event_senders,
+            event_sources: file.event_sources,
             credentials,
         })
     }
