@@ -85,8 +85,8 @@ pub struct Source {
 }
 
 pub(crate) enum Broker {
-    Nats(Nats),
-    Amqp(Amqp),
+    Nats(Box<Nats>),
+    Amqp(Box<Amqp>),
 }
 
 impl Source {
@@ -127,8 +127,8 @@ impl Entry {
             return Err(format!("concurrency: it must be from 1 to {CONCURRENCY_MAX}"));
         }
         let broker = match self.source {
-            SourceEntry::Nats(entry) => Broker::Nats(entry.read(&self.name, concurrency)?),
-            SourceEntry::Amqp(entry) => Broker::Amqp(entry.read(concurrency)?),
+            SourceEntry::Nats(entry) => Broker::Nats(Box::new(entry.read(&self.name, concurrency)?)),
+            SourceEntry::Amqp(entry) => Broker::Amqp(Box::new(entry.read(concurrency)?)),
         };
         let function = FunctionName {
             account,

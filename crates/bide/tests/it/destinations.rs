@@ -3,12 +3,11 @@
 //! Owns the two stories that every kind of target has to tell: each way to end leaves its documented record, and nothing
 //! is lost when the target and the server go down while records are on their way. Targets are the real ones.
 
-mod amqp;
-mod component;
+pub(crate) mod amqp;
 mod dead_letters;
 mod http;
 mod kafka;
-mod nats;
+pub(crate) mod nats;
 mod redis;
 
 use std::collections::BTreeMap;
@@ -17,10 +16,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::component;
 use crate::support::{Api, Function, Journal, Launch, Server, bide, directory, is_final, shared, until};
 
 /// Something that stands for queues and can be stopped.
-trait Receiver {
+pub(crate) trait Receiver {
     /// What the settings say about it, as the value of `target`.
     fn target(&self) -> String;
     /// The resource that it stands for, and all those like it, as the settings name them. Their name is `results`.

@@ -25,6 +25,7 @@ mod provisioned;
 mod refusals;
 mod shapes;
 mod shapes_http;
+mod sources;
 mod standbys;
 mod stops;
 mod supervisor;

@@ -3,6 +3,7 @@
 mod api;
 mod cli;
 mod code;
+pub(crate) mod component;
 mod http;
 mod processes;
 mod server;

@@ -13,9 +13,9 @@ use super::component::{Process, certify, data, port, until_listens};
 
 /// The program itself: the one on the path changes to a user of its own.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
-const QUEUE: &str = "results";
+pub(crate) const QUEUE: &str = "results";
 
-struct RabbitMq {
+pub(crate) struct RabbitMq {
     port: u16,
     tls_port: u16,
     /// Over which the server comes.
@@ -30,7 +30,7 @@ struct RabbitMq {
 }
 
 impl RabbitMq {
-    fn new(tls: bool) -> Self {
+    pub(crate) fn new(tls: bool) -> Self {
         let data = data();
         certify(data.path());
         std::fs::write(data.path().join("password"), "guest").expect("written");
@@ -47,7 +47,7 @@ impl RabbitMq {
         }
     }
 
-    async fn connect(&self) -> Connection {
+    pub(crate) async fn connect(&self) -> Connection {
         let arguments = OpenConnectionArguments::new("127.0.0.1", self.port, "guest", "guest");
         Connection::open(&arguments).await.expect("it answers")
     }

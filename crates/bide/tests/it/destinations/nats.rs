@@ -10,25 +10,25 @@ use tempfile::TempDir;
 use super::Receiver;
 use super::component::{Process, certify, data, installed, port, until_listens};
 
-struct Nats {
-    port: u16,
+pub(crate) struct Nats {
+    pub(crate) port: u16,
     /// Whether the server comes over TLS; the test does not.
     tls: bool,
     data: TempDir,
     process: Option<Process>,
 }
 
-const TOKEN: &str = "correct-horse";
-const STREAM: &str = "RESULTS";
+pub(crate) const TOKEN: &str = "correct-horse";
+pub(crate) const STREAM: &str = "RESULTS";
 
 impl Nats {
-    fn new(tls: bool) -> Self {
+    pub(crate) fn new(tls: bool) -> Self {
         let data = data();
         certify(data.path());
         Self { port: port(), tls, data, process: None }
     }
 
-    async fn stream(&self) -> jetstream::stream::Stream {
+    pub(crate) async fn stream(&self) -> jetstream::stream::Stream {
         let options = async_nats::ConnectOptions::new().token(TOKEN.to_owned());
         let client = options.connect(format!("127.0.0.1:{}", self.port)).await.expect("it answers");
         let config = jetstream::stream::Config {

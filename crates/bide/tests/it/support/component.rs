@@ -12,17 +12,17 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::support::until;
+use super::until;
 
 /// Where `cargo xtask components` puts what no package of the system brings.
 const COMPONENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/components/bin");
 
 /// A process group that is killed with this.
-pub(super) struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
     /// Starts a program; its output goes to `log`.
-    pub(super) fn start(command: &mut Command, log: &Path) -> Self {
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Self {
         let file = std::fs::File::options().create(true).append(true).open(log).expect("a log");
         let program = command.get_program().to_owned();
         let child = command
@@ -37,7 +37,7 @@ impl Process {
     }
 
     /// Kills it without warning, as if its machine were gone.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         // Fails only where nothing is left.
         let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
         let _ = self.0.wait();
@@ -51,29 +51,29 @@ impl Drop for Process {
 }
 
 /// A program that `cargo xtask components` installed.
-pub(super) fn installed(name: &str) -> PathBuf {
+pub(crate) fn installed(name: &str) -> PathBuf {
     Path::new(COMPONENTS).join(name)
 }
 
 /// A port that was free a moment ago, and stays the component's own.
-pub(super) fn port() -> u16 {
+pub(crate) fn port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     listener.local_addr().expect("an address").port()
 }
 
-pub(super) async fn until_listens(port: u16) {
+pub(crate) async fn until_listens(port: u16) {
     until("the component listens", async || {
         TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await.ok().map(drop)
     })
     .await;
 }
 
-pub(super) fn data() -> TempDir {
+pub(crate) fn data() -> TempDir {
     tempfile::Builder::new().prefix("bide-component-").tempdir().expect("a directory")
 }
 
 /// A certificate of `localhost` and its key, new in a directory: `cert.pem`, `key.pem`.
-pub(super) fn certify(directory: &Path) {
+pub(crate) fn certify(directory: &Path) {
     let openssl = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
         .args(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"])
