@@ -170,13 +170,7 @@ impl Settings {
                 .collect::<anyhow::Result<_>>()?,
         };
         let shared_dirs = if flags.shared_dirs.is_empty() { file.shared_dirs } else { flags.shared_dirs };
-        for directory in &shared_dirs {
-            anyhow::ensure!(
-                directory.is_absolute() && directory.parent().is_some() && directory.is_dir(),
-                "shared directory '{}' is not the absolute path of a directory",
-                directory.display()
-            );
-        }
+        check_shared_dirs(&shared_dirs)?;
         let api_hosts = if flags.api_hosts.is_empty() { file.api_hosts } else { flags.api_hosts };
         let task_log_bytes = flags.task_log_bytes.or(file.task_log_bytes);
         anyhow::ensure!(
@@ -223,6 +217,17 @@ impl Settings {
             credentials,
         })
     }
+}
+
+fn check_shared_dirs(directories: &[PathBuf]) -> anyhow::Result<()> {
+    for directory in directories {
+        anyhow::ensure!(
+            directory.is_absolute() && directory.parent().is_some() && directory.is_dir(),
+            "shared directory '{}' is not the absolute path of a directory",
+            directory.display()
+        );
+    }
+    Ok(())
 }
 
 fn domains(http_domain: Option<String>, api_hosts: &[String]) -> anyhow::Result<Domains> {
