@@ -10,6 +10,7 @@ func main() {
 	documentedExample(client)
 	invokeAll(client)
 	runTimers(client)
+	runEvents(client)
 	configure(client)
 	runTasks(client)
 	listTasks(client)

@@ -5,6 +5,7 @@
 
 const catalog = require('./catalog');
 const config = require('./config');
+const events = require('./events');
 const invoke = require('./invoke');
 const listing = require('./listing');
 const refusals = require('./refusals');
@@ -22,6 +23,7 @@ async function main() {
   await invoke.run(client);
   await tasks.forOneCall(client);
   await timers.run(client);
+  await events.run(client);
   await config.putAndRead(client);
   await tasks.run(client);
   await listing.run(client);

@@ -8,6 +8,7 @@ import logging
 
 import catalog
 import config
+import events
 import invoke
 import listing
 import refusals
@@ -27,6 +28,7 @@ def main():
     refusals.catalog(client)
     invoke.run(client)
     timers.run(client)
+    events.run(client)
     config.put_and_read(client)
     tasks.run(client)
     listing.run(client)
