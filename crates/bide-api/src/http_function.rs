@@ -111,6 +111,7 @@ async fn submit(
         stateful: options.task_mode,
         delay: options.delay,
         payload: body.bytes,
+        parent: options.parent,
         http: Some(request),
     };
     let accepted = arrival.state.engine.submit(addressed.target.target(), call).await?;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
-use bide_engine::{Accepted, Engine, FunctionErrorKind, Target, TraceParent, Tracing};
+use bide_engine::{Accepted, Engine, FunctionErrorKind, Target, Tracing};
+use bide_types::TraceParent;
 use bide_types::limits::ASYNC_DELAY_MAX;
 use bide_types::{RequestId, TaskId};
 
@@ -44,6 +45,7 @@ pub(crate) struct AsyncOptions {
     pub(crate) task_id: Option<TaskId>,
     /// Task mode for this one call, whatever the configuration says.
     pub(crate) task_mode: bool,
+    pub(crate) parent: Option<TraceParent>,
 }
 
 /// # Errors
@@ -59,6 +61,7 @@ pub(crate) fn mode(headers: &HeaderMap) -> Result<Mode, ApiError> {
             delay: delay(headers)?,
             task_id: task_id(headers)?,
             task_mode: task_mode(headers)?,
+            parent: trace_parent(headers),
         }));
     }
     Err(ApiError::invalid("header X-Fc-Invocation-Type must be Sync or Async"))

@@ -21,6 +21,7 @@ pub(crate) fn request() -> Enqueue {
         kind: CallKind::Event,
         task: Some(TaskId::from_caller("job").expect("valid")),
         delay: Duration::ZERO,
+        parent: None,
         hops: 2,
     }
 }

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use bide_types::{FunctionId, InstanceId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp};
+use bide_types::{
+    FunctionId, InstanceId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp, TraceParent,
+};
 
 use crate::policy::Policy;
 use crate::settlement::{Outcome, Settlement};
@@ -18,6 +20,8 @@ pub struct Invocation {
     pub qualifier: Qualifier,
     pub request_id: RequestId,
     pub kind: CallKind,
+    /// The trace that the caller is in.
+    pub parent: Option<TraceParent>,
     pub mode: Mode,
     pub accepted_at: Timestamp,
     /// The caller's delay, counted from acceptance: no attempt starts before.

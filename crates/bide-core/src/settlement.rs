@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, Timestamp};
+use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, Timestamp, TraceParent};
 
 use crate::command::{Failure, FunctionError};
 use crate::invocation::{CallKind, Invocation};
@@ -125,6 +125,8 @@ pub struct Delivery {
     pub request_id: RequestId,
     /// What the original payload is.
     pub kind: CallKind,
+    /// The trace that the caller was in.
+    pub parent: Option<TraceParent>,
     pub accepted_at: Timestamp,
     pub slot: Slot,
     /// Resource name of the target.
@@ -154,6 +156,7 @@ pub(crate) fn delivery(
         qualifier: invocation.qualifier.clone(),
         request_id: invocation.request_id.clone(),
         kind: invocation.kind,
+        parent: invocation.parent,
         accepted_at: invocation.accepted_at,
         slot,
         target: target.clone(),

@@ -114,6 +114,7 @@ impl Engine {
             stateful: true,
             delay: Duration::ZERO,
             payload,
+            parent: None,
             http: None,
         };
         match self.submit(target, call).await {

@@ -19,7 +19,8 @@ use crate::error::Error;
 use crate::http_payload;
 use crate::observer::{AttemptFacts, Began, Seen};
 use crate::start::{Engine, Shared};
-use crate::trace::{SpanIds, TraceParent};
+use crate::trace::SpanIds;
+use bide_types::TraceParent;
 
 /// A call that waits for its result.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct AsyncCall {
     pub delay: Duration,
     /// The event, or the body of an HTTP call.
     pub payload: Bytes,
+    /// The trace that the caller is in.
+    pub parent: Option<TraceParent>,
     /// Set for an HTTP call, which the function will see as it is.
     pub http: Option<HttpRequest>,
 }
@@ -123,6 +126,7 @@ impl Engine {
             .then(|| call.task_id.unwrap_or_else(|| TaskId::from_request(&call.request_id)));
         let mut submission = submission(target, call.request_id, task.clone(), call.delay, payload);
         submission.enqueue.kind = kind;
+        submission.enqueue.parent = call.parent;
         match self.shared.batcher.submit(submission, room).await? {
             SubmitReply::Accepted { .. } => Ok(Accepted { task_id: task }),
             SubmitReply::Duplicate => Err(Error::TaskExists(task.expect("only task ids are unique"))),
@@ -196,6 +200,7 @@ fn submission(
             kind: CallKind::Event,
             task,
             delay,
+            parent: None,
             hops: 0,
         },
         payload,
@@ -211,8 +216,9 @@ pub(crate) fn submission_to_nobody(
     payload: Bytes,
 ) -> Submission {
     let task = was_stateful.then(|| TaskId::from_request(&request_id));
-    let (kind, delay) = (CallKind::Event, Duration::ZERO);
-    Submission { enqueue: Enqueue { function, qualifier, request_id, kind, task, delay, hops: 0 }, payload }
+    let (kind, delay, parent) = (CallKind::Event, Duration::ZERO, None);
+    let enqueue = Enqueue { function, qualifier, request_id, kind, parent, task, delay, hops: 0 };
+    Submission { enqueue, payload }
 }
 
 /// The submission of an event that comes from within: a destination record, one hop further, or a tick.

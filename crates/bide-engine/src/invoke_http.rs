@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::invoke::told;
 use crate::observer::Began;
 use crate::start::Engine;
-use crate::trace::TraceParent;
+use bide_types::TraceParent;
 
 /// An HTTP call that waits for its response.
 #[derive(Clone, Debug)]

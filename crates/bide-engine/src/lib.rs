@@ -73,4 +73,4 @@ pub use scaling::Provision;
 pub use start::{Dependencies, Engine, StartError};
 pub use tasks::NodeStatus;
 pub use timers::TimerStatus;
-pub use trace::{Sampling, SpanIds, TraceParent};
+pub use trace::{Sampling, SpanIds};

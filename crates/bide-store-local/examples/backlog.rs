@@ -106,6 +106,7 @@ fn submission(number: u64) -> Submission {
             task: None,
             // In no order, as delays are.
             delay: Duration::from_secs(1 + number.wrapping_mul(7919) % 3600),
+            parent: None,
             hops: 0,
         },
         payload: Bytes::from(payload),

@@ -204,6 +204,7 @@ fn submission(function: FunctionId, number: u64, task: bool) -> Submission {
             kind: CallKind::Event,
             task: task.then(|| TaskId::new(&text).expect("a valid id")),
             delay: Duration::ZERO,
+            parent: None,
             hops: 0,
         },
         payload: Bytes::from(payload),

@@ -27,12 +27,22 @@ impl Reserve {
         if self.bytes == 0 {
             return Ok(());
         }
-        // A file system that cannot tell shows when it is full.
-        let Ok(disk) = fstatvfs(&self.directory) else { return Ok(()) };
-        let available = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if available < self.bytes {
-            return Err(StoreError::NoSpace { available, reserve: self.bytes });
+        match self.available() {
+            Some(available) if available < self.bytes => {
+                Err(StoreError::NoSpace { available, reserve: self.bytes })
+            }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Whether so many bytes more leave the reserve alone.
+    pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
+        self.available().is_none_or(|available| available >= self.bytes.saturating_add(bytes))
+    }
+
+    /// Free bytes; a file system that cannot tell shows when it is full.
+    fn available(&self) -> Option<u64> {
+        let disk = fstatvfs(&self.directory).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 }

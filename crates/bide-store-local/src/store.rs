@@ -200,7 +200,8 @@ impl Store for LocalStore {
     }
 
     fn reclaim(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.scan(|shared, tables| tables.reclaim(|| shared.sender().is_ok())))
+        let go_on = |shared: &Shared, bytes| shared.sender().is_ok() && shared.reserve.has_room_for(bytes);
+        Box::pin(self.scan(move |shared, tables| tables.reclaim(|bytes| go_on(shared, bytes))))
     }
 
     fn waiting(&self) -> BoxFuture<'_, Result<Vec<(Line, Timestamp)>, StoreError>> {

@@ -104,14 +104,15 @@ impl Tables {
 
     /// Gives the space of what was removed back: write buffers become tables, so that their journals can go, and tables are
     /// merged, so that what is gone leaves them and the value files. Takes as long as it takes to read and write all records
-    /// without their bodies; ends early when `go_on` no longer holds. Writes go on meanwhile.
-    pub(crate) fn reclaim(&self, go_on: impl Fn() -> bool) -> Result<(), StoreError> {
+    /// without their bodies; ends early when `go_on` no longer holds, which is told how many bytes the next step may need on
+    /// disk while old and new tables are both there. Writes go on meanwhile.
+    pub(crate) fn reclaim(&self, go_on: impl Fn(u64) -> bool) -> Result<(), StoreError> {
         let failed = |error: fjall::Error| StoreError::Read { reason: format!("giving space back: {error}") };
         // The first pass finds which value files hold nothing any more, the second drops them.
         for _ in 0..2 {
             self.rotate(&go_on).map_err(failed)?;
             for space in &self.spaces {
-                if !go_on() {
+                if !go_on(space.disk_space()) {
                     return Ok(());
                 }
                 space.major_compact().map_err(failed)?;
@@ -121,7 +122,7 @@ impl Tables {
     }
 
     /// Makes tables of all write buffers.
-    fn rotate(&self, go_on: &impl Fn() -> bool) -> Result<(), fjall::Error> {
+    fn rotate(&self, go_on: &impl Fn(u64) -> bool) -> Result<(), fjall::Error> {
         for _ in 0..WRITES_TO_LET_GO {
             let mut batch = self.db.batch();
             batch.insert(self.space(Space::Meta), meta::FORMAT_KEY, meta::encode(meta::FORMAT));
@@ -130,7 +131,7 @@ impl Tables {
         for space in &self.spaces {
             space.rotate_memtable()?;
         }
-        while go_on() && self.spaces.iter().any(|space| space.sealed_memtable_count() > 0) {
+        while go_on(0) && self.spaces.iter().any(|space| space.sealed_memtable_count() > 0) {
             self.check()?;
             std::thread::park_timeout(RECLAIM_POLL);
         }

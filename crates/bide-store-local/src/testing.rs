@@ -39,6 +39,7 @@ pub(crate) fn submission(task: Option<&str>, delay: Duration) -> Submission {
         kind: CallKind::Event,
         task: task.map(|task| TaskId::new(task).expect("a valid id")),
         delay,
+        parent: None,
         hops: 0,
     };
     Submission { enqueue, payload: Bytes::from(vec![b'x'; 2000]) }

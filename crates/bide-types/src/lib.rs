@@ -10,6 +10,7 @@ pub mod line;
 pub mod names;
 pub mod resource;
 pub mod time;
+pub mod trace;
 
 pub use error_code::ErrorCode;
 pub use ids::{AccountId, FunctionId, InstanceId, InvocationId, RequestId, TaskId};
@@ -18,3 +19,4 @@ pub use names::{
     DomainName, DomainNameError, FunctionName, LayerName, NameError, Qualifier, ServiceName, TriggerName,
 };
 pub use time::Timestamp;
+pub use trace::TraceParent;

@@ -40,6 +40,7 @@ async fn submit(mut call: Call<'_>, target: &Target, options: AsyncOptions) -> A
         stateful: options.task_mode,
         delay: options.delay,
         payload: body.bytes,
+        parent: options.parent,
         http: None,
     };
     let accepted = call.state.engine.submit(target, submission).await?;

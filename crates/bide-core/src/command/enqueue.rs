@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bide_types::{FunctionId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp, TraceParent};
 
 use crate::invocation::{CallKind, DestinationStatus, Epoch, Invocation, Mode, State};
 
@@ -15,6 +15,8 @@ pub struct Enqueue {
     pub qualifier: Qualifier,
     pub request_id: RequestId,
     pub kind: CallKind,
+    /// The trace that the caller is in.
+    pub parent: Option<TraceParent>,
     /// Present in task mode.
     pub task: Option<TaskId>,
     pub delay: Duration,
@@ -40,6 +42,7 @@ pub fn enqueue(request: Enqueue, id: InvocationId, now: Timestamp) -> Invocation
         qualifier: request.qualifier,
         request_id: request.request_id,
         kind: request.kind,
+        parent: request.parent,
         mode,
         accepted_at: now,
         not_before: now.plus(request.delay),

@@ -58,6 +58,7 @@ fn a_delivery_carries_what_the_record_needs() {
             target: "on-success".to_owned(),
             outcome: Outcome::Succeeded,
             invoke_count: 1,
+            parent: None,
             hops: 2,
         }
     );

@@ -138,7 +138,13 @@ async fn send(
     };
     let began = Began::now(shared);
     let (sent, outcome, submission) = match attempt(shared, &pending, &route).await {
-        Ok(submission) => (Sent::Well, DeliveryOutcome::Delivered, submission),
+        Ok(mut submission) => {
+            if let Some(submission) = &mut submission {
+                let span = span(shared, &pending.delivery, began);
+                submission.enqueue.parent = span.map(|span| span.as_parent());
+            }
+            (Sent::Well, DeliveryOutcome::Delivered, submission)
+        }
         Err(failure) => {
             let sent = if matches!(failure, Failure::OfTarget(_)) { Sent::TargetFailed } else { Sent::Well };
             (sent, after(shared, &pending, &route, failure, Timestamp::ZERO), None)
@@ -164,8 +170,12 @@ fn observe(shared: &Shared, pending: &PendingDelivery, outcome: &DeliveryOutcome
         result,
         began_at: began.at,
         took: began.took(shared),
-        span: shared.options.sampling.map(|sampling| SpanIds::of_delivery(delivery, began.at, sampling)),
+        span: span(shared, delivery, began),
     }));
+}
+
+fn span(shared: &Shared, delivery: &Delivery, began: Began) -> Option<SpanIds> {
+    shared.options.sampling.map(|sampling| SpanIds::of_delivery(delivery, began.at, sampling))
 }
 
 async fn refuse(shared: &Shared, id: InvocationId, until: Timestamp) -> Settled {

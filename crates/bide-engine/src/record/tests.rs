@@ -17,6 +17,7 @@ fn pending(outcome: Outcome, payload: &'static [u8], result: &'static [u8]) -> P
             target: String::new(),
             outcome,
             invoke_count: 4,
+            parent: None,
             hops: 0,
         },
         attempts: 0,

@@ -8,30 +8,6 @@ fn request_id(text: &str) -> RequestId {
 }
 
 #[test]
-fn a_traceparent_is_read_as_the_standard_says() {
-    let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let parent = TraceParent::parse(good).expect("good");
-    assert_eq!(text(&parent.trace), "0af7651916cd43dd8448eb211c80319c");
-    assert_eq!(text(&parent.span), "b7ad6b7169203331");
-    assert!(parent.sampled);
-    assert!(!TraceParent::parse(&good.replace("-01", "-00")).expect("good").sampled);
-    // A later version may say more.
-    assert_eq!(TraceParent::parse(&format!("cc{}-more", &good[2..])), Some(parent));
-    for bad in [
-        "",
-        "00",
-        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
-        "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
-        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
-        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333é-01",
-    ] {
-        assert_eq!(TraceParent::parse(bad), None, "{bad}");
-    }
-}
-
-#[test]
 fn a_call_goes_on_with_the_trace_of_its_caller_and_heeds_its_choice() {
     let caller = TraceParent { trace: [1; 16], span: [2; 8], sampled: true };
     let call =
@@ -43,6 +19,20 @@ fn a_call_goes_on_with_the_trace_of_its_caller_and_heeds_its_choice() {
     assert_eq!((own.parent, own.sampled), (None, true));
     assert_eq!(own, call(None, ALL), "ids follow from what is known");
     assert!(!call(None, NONE).sampled);
+}
+
+#[test]
+fn an_invocation_goes_on_with_the_trace_of_its_caller_and_heeds_its_choice() {
+    let caller = TraceParent { trace: [1; 16], span: [2; 8], sampled: true };
+    let root = |caller, sampling| Root::of(&request_id("r"), InvocationId::new(7), caller, sampling);
+    let Root(queue) = root(Some(caller), NONE);
+    assert_eq!((queue.trace, queue.parent, queue.sampled), ([1; 16], Some([2; 8]), true));
+    let part = root(Some(caller), NONE).above(InvocationId::new(7), [b"attempt", b"1"]);
+    assert_eq!((part.trace, part.parent, part.sampled), (queue.trace, Some(queue.span), true));
+    assert!(!root(Some(TraceParent { sampled: false, ..caller }), ALL).0.sampled);
+    let Root(own) = root(None, ALL);
+    assert_eq!((own.trace, own.parent, own.sampled), (trace_of(&request_id("r")), None, true));
+    assert_eq!(part.as_parent(), TraceParent { trace: [1; 16], span: part.span, sampled: true });
 }
 
 #[test]

@@ -78,6 +78,7 @@ async fn a_plain_invocation_leaves_its_record_at_the_destination_and_nothing_els
         stateful: false,
         delay: Duration::ZERO,
         payload: Bytes::from_static(b"x"),
+        parent: None,
         http: None,
     };
     let accepted = fixture.engine.submit(&fixture.target("f"), call).await.expect("accepted");

@@ -274,6 +274,7 @@ fn call(task: &str, payload: &str, delay: u64) -> AsyncCall {
         stateful: true,
         delay: Duration::from_secs(delay),
         payload: Bytes::copy_from_slice(payload.as_bytes()),
+        parent: None,
         http: None,
     }
 }

@@ -70,6 +70,7 @@ fn async_call(task: &str, path: &str) -> AsyncCall {
         stateful: true,
         delay: Duration::from_secs(1),
         payload: Bytes::from_static(b"body"),
+        parent: None,
         http: Some(request(path)),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! key    id (8)
-//! value  version (3), DeliveryV3 as postcard; or version (2), DeliveryV2; or version (1), DeliveryV1
+//! value  version (4), DeliveryV4 as postcard; or versions (3) to (1), DeliveryV3 to DeliveryV1
 //! ```
 
 use bide_core::Delivery;
@@ -12,11 +12,13 @@ use fjall::UserValue;
 
 use super::Space;
 use super::codec::{self, Undecodable};
-use super::mirror::delivery::{DeliveryV1, DeliveryV2, DeliveryV3};
+use super::mirror::delivery::{DeliveryV1, DeliveryV2, DeliveryV3, DeliveryV4};
 
 pub(crate) use super::invocations::{key, parse_key};
 
-pub(crate) const VERSION: u8 = 3;
+pub(crate) const VERSION: u8 = 4;
+/// Without the trace of the caller.
+const THIRD_VERSION: u8 = 3;
 /// Without what was given up.
 const SECOND_VERSION: u8 = 2;
 /// Without the kind of call.
@@ -63,7 +65,7 @@ impl StoredDelivery {
 }
 
 pub(crate) fn encode(stored: &StoredDelivery) -> UserValue {
-    codec::encode(VERSION, &DeliveryV3::from(stored))
+    codec::encode(VERSION, &DeliveryV4::from(stored))
 }
 
 pub(crate) fn decode(id: InvocationId, value: &[u8]) -> Result<StoredDelivery, Undecodable> {
@@ -71,7 +73,9 @@ pub(crate) fn decode(id: InvocationId, value: &[u8]) -> Result<StoredDelivery, U
         codec::decode::<DeliveryV1<'_>>(FIRST_VERSION, value)?.into_domain(id)
     } else if codec::has_version(SECOND_VERSION, value) {
         codec::decode::<DeliveryV2<'_>>(SECOND_VERSION, value)?.into_domain(id)
+    } else if codec::has_version(THIRD_VERSION, value) {
+        codec::decode::<DeliveryV3<'_>>(THIRD_VERSION, value)?.into_domain(id)
     } else {
-        codec::decode::<DeliveryV3<'_>>(VERSION, value)?.into_domain(id)
+        codec::decode::<DeliveryV4<'_>>(VERSION, value)?.into_domain(id)
     }
 }

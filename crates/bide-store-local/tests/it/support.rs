@@ -83,6 +83,7 @@ pub(crate) fn plain(number: u64) -> Submission {
         kind: CallKind::Event,
         task: None,
         delay: Duration::ZERO,
+        parent: None,
         hops: 0,
     };
     Submission { enqueue, payload: Bytes::from(format!("event {number}")) }

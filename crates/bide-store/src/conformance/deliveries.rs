@@ -54,6 +54,7 @@ pub async fn a_success_leaves_a_record_with_event_and_result(subject: impl Subje
             target: "on-success".to_owned(),
             outcome: Outcome::Succeeded,
             invoke_count: 1,
+            parent: None,
             hops: 0,
         },
         attempts: 0,

@@ -41,6 +41,7 @@ pub(super) fn plain() -> Submission {
         kind: CallKind::Event,
         task: None,
         delay: Duration::ZERO,
+        parent: None,
         hops: 0,
     };
     Submission { enqueue, payload: Bytes::from_static(b"event") }

@@ -1,9 +1,10 @@
 //! The stored form of a destination record.
 
 use bide_core::{CallKind, Delivery};
-use bide_types::{FunctionId, InvocationId, Timestamp};
+use bide_types::{FunctionId, InvocationId, Timestamp, TraceParent};
 use serde::{Deserialize, Serialize};
 
+use super::invocation::TraceParentV1;
 use super::numbers;
 use super::outcome::OutcomeV1;
 use crate::keys::codec::Undecodable;
@@ -40,6 +41,28 @@ pub(crate) struct DeliveryV3<'a> {
     second: DeliveryV2<'a>,
     /// Why it was given up.
     dead: Option<&'a str>,
+}
+
+/// Version 3 knew no caller's trace.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DeliveryV4<'a> {
+    #[serde(borrow)]
+    third: DeliveryV3<'a>,
+    parent: Option<TraceParentV1>,
+}
+
+impl<'a> From<&'a StoredDelivery> for DeliveryV4<'a> {
+    fn from(stored: &'a StoredDelivery) -> Self {
+        Self { third: DeliveryV3::from(stored), parent: stored.delivery.parent.map(TraceParentV1::from) }
+    }
+}
+
+impl DeliveryV4<'_> {
+    pub(crate) fn into_domain(self, id: InvocationId) -> Result<StoredDelivery, Undecodable> {
+        let mut stored = self.third.into_domain(id)?;
+        stored.delivery.parent = self.parent.map(TraceParent::from);
+        Ok(stored)
+    }
 }
 
 impl<'a> From<&'a StoredDelivery> for DeliveryV3<'a> {
@@ -103,6 +126,7 @@ impl DeliveryV1<'_> {
             qualifier: super::invocation::text(self.qualifier)?,
             request_id: super::invocation::text(self.request_id)?,
             kind: CallKind::Event,
+            parent: None,
             accepted_at: Timestamp::from_micros(self.accepted_at),
             slot: numbers::to_slot(self.slot)?,
             target: self.target.to_owned(),

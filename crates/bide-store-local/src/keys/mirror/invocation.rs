@@ -6,7 +6,7 @@ use std::time::Duration;
 use bide_core::{
     CallKind, Epoch, Event, Invocation, Lease, LeaseHolder, Mode, Policy, Refusals, Settlement, State,
 };
-use bide_types::{FunctionId, InvocationId, NameError, Timestamp};
+use bide_types::{FunctionId, InvocationId, NameError, Timestamp, TraceParent};
 use serde::{Deserialize, Serialize};
 
 use super::numbers;
@@ -38,6 +38,21 @@ pub(crate) struct InvocationV2<'a> {
     #[serde(borrow)]
     first: InvocationV1<'a>,
     kind: u8,
+}
+
+/// Version 2 knew no caller's trace.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct InvocationV3<'a> {
+    #[serde(borrow)]
+    second: InvocationV2<'a>,
+    parent: Option<TraceParentV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct TraceParentV1 {
+    trace: [u8; 16],
+    span: [u8; 8],
+    sampled: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -162,6 +177,7 @@ impl InvocationV1<'_> {
             qualifier: text(self.qualifier)?,
             request_id: text(self.request_id)?,
             kind: CallKind::Event,
+            parent: None,
             mode: self.mode.into_domain()?,
             accepted_at: Timestamp::from_micros(self.accepted_at),
             not_before: Timestamp::from_micros(self.not_before),
@@ -190,6 +206,31 @@ impl InvocationV2<'_> {
     pub(crate) fn into_domain(self, id: InvocationId) -> Result<Invocation, Undecodable> {
         let kind = numbers::to_kind(self.kind)?;
         Ok(Invocation { kind, ..self.first.into_domain(id)? })
+    }
+}
+
+impl<'a> From<&'a Invocation> for InvocationV3<'a> {
+    fn from(invocation: &'a Invocation) -> Self {
+        Self { second: InvocationV2::from(invocation), parent: invocation.parent.map(TraceParentV1::from) }
+    }
+}
+
+impl InvocationV3<'_> {
+    pub(crate) fn into_domain(self, id: InvocationId) -> Result<Invocation, Undecodable> {
+        let parent = self.parent.map(TraceParent::from);
+        Ok(Invocation { parent, ..self.second.into_domain(id)? })
+    }
+}
+
+impl From<TraceParent> for TraceParentV1 {
+    fn from(TraceParent { trace, span, sampled }: TraceParent) -> Self {
+        Self { trace, span, sampled }
+    }
+}
+
+impl From<TraceParentV1> for TraceParent {
+    fn from(TraceParentV1 { trace, span, sampled }: TraceParentV1) -> Self {
+        Self { trace, span, sampled }
     }
 }
 

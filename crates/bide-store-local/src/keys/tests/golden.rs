@@ -130,7 +130,8 @@ fn golden_of(space: Space, version: u8) -> Vec<Entry> {
 
 #[test]
 fn the_records_of_the_golden_files_are_read() {
-    let records = [(1, samples::first_invocations()), (2, samples::invocations())];
+    let records =
+        [(1, samples::first_invocations()), (2, samples::second_invocations()), (3, samples::invocations())];
     for (version, expected) in records {
         let found = golden_of(Space::Invocations, version).into_iter().map(|(key, value)| {
             let id = invocations::parse_key(&key).expect("a key");
@@ -138,8 +139,12 @@ fn the_records_of_the_golden_files_are_read() {
         });
         assert_eq!(found.collect::<Vec<_>>(), expected, "version {version}");
     }
-    let records =
-        [(1, samples::first_deliveries()), (2, samples::second_deliveries()), (3, samples::deliveries())];
+    let records = [
+        (1, samples::first_deliveries()),
+        (2, samples::second_deliveries()),
+        (3, samples::third_deliveries()),
+        (4, samples::deliveries()),
+    ];
     for (version, expected) in records {
         let found = golden_of(Space::Deliveries, version).into_iter().map(|(key, value)| {
             let id = deliveries::parse_key(&key).expect("a key");

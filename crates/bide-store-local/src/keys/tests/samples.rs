@@ -7,7 +7,9 @@ use bide_core::{
     LeaseHolder, Mode, Outcome, Policy, Refusals, Settlement, Slot, State, Status,
 };
 use bide_store::{AttemptEnd, AttemptLog, LogText};
-use bide_types::{FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp};
+use bide_types::{
+    FunctionId, InstanceId, InvocationId, Qualifier, RequestId, TaskId, Timestamp, TraceParent,
+};
 
 use bytes::Bytes;
 
@@ -32,6 +34,7 @@ fn plain(number: u64, state: State) -> Invocation {
         qualifier: Qualifier::latest(),
         request_id: RequestId::new("1f0e9a3c-0000-4000-8000-000000000001").expect("a valid id"),
         kind: CallKind::Event,
+        parent: None,
         mode: Mode::Plain,
         accepted_at: at(0),
         not_before: at(2000),
@@ -113,7 +116,8 @@ pub(super) fn first_invocations() -> Vec<Invocation> {
     ]
 }
 
-pub(super) fn invocations() -> Vec<Invocation> {
+/// What the second version could say.
+pub(super) fn second_invocations() -> Vec<Invocation> {
     let http = |invocation| Invocation { kind: CallKind::Http, ..invocation };
     let added = [
         http(plain(18, State::Enqueued)),
@@ -121,6 +125,17 @@ pub(super) fn invocations() -> Vec<Invocation> {
         settled(20, Outcome::Expired, DestinationStatus::DeadLettered),
     ];
     first_invocations().into_iter().chain(added).collect()
+}
+
+pub(super) fn parent() -> TraceParent {
+    TraceParent { trace: [0xa1; 16], span: [0xb2; 8], sampled: true }
+}
+
+pub(super) fn invocations() -> Vec<Invocation> {
+    let traced = Invocation { parent: Some(parent()), ..plain(21, State::Enqueued) };
+    let unsampled = Some(TraceParent { sampled: false, ..parent() });
+    let settled = Invocation { parent: unsampled, ..settled(22, Outcome::Stopped, DestinationStatus::None) };
+    second_invocations().into_iter().chain([traced, settled]).collect()
 }
 
 /// What the first version could say.
@@ -131,6 +146,16 @@ pub(super) fn first_deliveries() -> Vec<StoredDelivery> {
 }
 
 pub(super) fn deliveries() -> Vec<StoredDelivery> {
+    let mut all = third_deliveries();
+    let mut traced = all[0].clone();
+    traced.delivery.invocation = InvocationId::new(traced.delivery.invocation.get() + 200);
+    traced.delivery.parent = Some(parent());
+    all.push(traced);
+    all
+}
+
+/// What the third version could say.
+pub(super) fn third_deliveries() -> Vec<StoredDelivery> {
     let mut all = second_deliveries();
     let place = Place::Dead { since: at(9000), reason: "nobody took it".to_owned() };
     let dead = all[0].clone();
@@ -163,7 +188,7 @@ pub(super) fn attempt_logs() -> Vec<AttemptLog> {
 
 /// What the second version could say.
 pub(super) fn second_deliveries() -> Vec<StoredDelivery> {
-    let invocations = invocations();
+    let invocations = second_invocations();
     let http = invocations.iter().find(|invocation| invocation.kind == CallKind::Http).cloned();
     [Slot::Success, Slot::Failure, Slot::Success]
         .into_iter()
@@ -175,6 +200,7 @@ pub(super) fn second_deliveries() -> Vec<StoredDelivery> {
                 qualifier: invocation.qualifier,
                 request_id: invocation.request_id,
                 kind: invocation.kind,
+                parent: None,
                 accepted_at: invocation.accepted_at,
                 slot,
                 target: "acs:fc:::services/s/functions/good".to_owned(),

@@ -8,7 +8,9 @@ use bide_core::{
 };
 use bide_store::planner::QueuePosition;
 use bide_store::{AttemptEnd, AttemptLog, ControlKey, ControlObject, LeaseRef, LogText};
-use bide_types::{FunctionId, InstanceId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp};
+use bide_types::{
+    FunctionId, InstanceId, InvocationId, Line, Qualifier, RequestId, TaskId, Timestamp, TraceParent,
+};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -135,6 +137,16 @@ fn kind() -> impl Strategy<Value = CallKind> {
     prop::sample::select(vec![CallKind::Event, CallKind::Http])
 }
 
+fn parent() -> impl Strategy<Value = Option<TraceParent>> {
+    prop::option::of(
+        (any::<[u8; 16]>(), any::<[u8; 8]>(), any::<bool>()).prop_map(|(trace, span, sampled)| TraceParent {
+            trace,
+            span,
+            sampled,
+        }),
+    )
+}
+
 pub(super) fn invocation() -> impl Strategy<Value = Invocation> {
     let destination = prop::sample::select(vec![
         DestinationStatus::None,
@@ -145,7 +157,7 @@ pub(super) fn invocation() -> impl Strategy<Value = Invocation> {
     ]);
     let refusals =
         prop::option::of((moment(), any::<u32>()).prop_map(|(since, count)| Refusals { since, count }));
-    let identity = (any::<u64>(), any::<u64>(), qualifier(), request_id(), mode(), kind());
+    let identity = (any::<u64>(), any::<u64>(), qualifier(), request_id(), mode(), kind(), parent());
     let times = (moment(), moment());
     let counts = (any::<u8>(), any::<u64>(), any::<u32>(), any::<u32>());
     let rest = (refusals, prop::option::of(policy()), state(), destination);
@@ -155,6 +167,7 @@ pub(super) fn invocation() -> impl Strategy<Value = Invocation> {
         qualifier: identity.2,
         request_id: identity.3,
         kind: identity.5,
+        parent: identity.6,
         mode: identity.4,
         accepted_at: times.0,
         not_before: times.1,
@@ -171,7 +184,7 @@ pub(super) fn invocation() -> impl Strategy<Value = Invocation> {
 
 pub(super) fn delivery() -> impl Strategy<Value = StoredDelivery> {
     let slot = prop::sample::select(vec![Slot::Success, Slot::Failure]);
-    let identity = (any::<u64>(), any::<u64>(), qualifier(), request_id(), kind());
+    let identity = (any::<u64>(), any::<u64>(), qualifier(), request_id(), kind(), parent());
     let rest = (moment(), slot, ".{0,30}", outcome(), any::<u32>(), any::<u8>());
     let place = prop_oneof![
         moment().prop_map(|due| Place::Outbox { due }),
@@ -184,6 +197,7 @@ pub(super) fn delivery() -> impl Strategy<Value = StoredDelivery> {
             qualifier: identity.2,
             request_id: identity.3,
             kind: identity.4,
+            parent: identity.5,
             accepted_at: rest.0,
             slot: rest.1,
             target: rest.2,

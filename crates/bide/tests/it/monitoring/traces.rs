@@ -15,6 +15,8 @@ use tokio::net::TcpListener;
 use super::{PAGE, figures, value};
 use crate::support::{Api, Function, Launch, World, until};
 
+const CALLER_TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const CALLER_SPAN: &str = "b7ad6b7169203331";
 const SECRET: &str = "a-secret-for-the-receiver";
 
 /// Hangs the first time, and says what it was told of its trace.
@@ -80,7 +82,9 @@ async fn an_invocation_is_one_trace_from_acceptance_to_delivery_over_a_crash() {
     let code = Function::python(CODE).env("MARKER", marker.to_str().unwrap());
     world.api.deploy("work", code).await;
     world.collect("work", json!({ "statefulInvocation": true })).await;
-    world.api.submit_task("work", "a", "hang").await;
+    let task = ("x-fc-stateful-async-invocation-id", "a".to_owned());
+    let caller = ("traceparent", format!("00-{CALLER_TRACE}-{CALLER_SPAN}-01"));
+    world.api.submit("work", "hang", &[task, caller]).await.expect("accepted");
     until("the first attempt runs", async || marker.exists().then_some(())).await;
     let queue = receiver.span("queue it/work").await;
 
@@ -99,7 +103,10 @@ async fn an_invocation_is_one_trace_from_acceptance_to_delivery_over_a_crash() {
         assert!(span.start_time_unix_nano >= queue.start_time_unix_nano);
         assert!(span.end_time_unix_nano >= span.start_time_unix_nano);
     }
-    assert!(queue.parent_span_id.is_empty());
+    assert_eq!((hex(&queue.trace_id), hex(&queue.parent_span_id)), (CALLER_TRACE.into(), CALLER_SPAN.into()));
+    // So is the function that the record went to.
+    let next = receiver.span("queue it/collector").await;
+    assert_eq!((&next.trace_id, &next.parent_span_id), (&delivery.trace_id, &delivery.span_id));
     // Both attempts were told the trace that they are part of; the second is the one that was recorded.
     let files = std::fs::read_dir(marker.parent().unwrap()).unwrap().map(|file| file.unwrap().path());
     let mut files: Vec<_> = files.filter(|file| file.extension().is_some()).collect();
@@ -125,14 +132,20 @@ async fn a_call_is_part_of_the_trace_of_its_caller_who_decides_whether_it_is_rec
     let world = World::start_with(&settings).await;
     world.api.deploy("work", Function::python("def handler(event, context):\n    return event\n")).await;
     let unsampled = "00-11111111111111111111111111111111-b7ad6b7169203331-00";
-    let sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    for parent in [unsampled, sampled] {
-        world.api.try_invoke("work", "x", &[("traceparent", parent.to_owned())]).await.expect("ran");
+    let sampled = format!("00-{CALLER_TRACE}-{CALLER_SPAN}-01");
+    for parent in [unsampled, &sampled] {
+        let header = [("traceparent", parent.to_owned())];
+        world.api.try_invoke("work", "x", &header).await.expect("ran");
+        world.api.submit("work", "x", &header).await.expect("accepted");
     }
     let span = receiver.span("invoke it/work").await;
-    assert_eq!(hex(&span.trace_id), "0af7651916cd43dd8448eb211c80319c");
-    assert_eq!(hex(&span.parent_span_id), "b7ad6b7169203331");
-    assert_eq!(receiver.spans().len(), 1);
+    assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (CALLER_TRACE.into(), CALLER_SPAN.into()));
+    receiver.span("queue it/work").await;
+    let spans = until("a call, a queue and its attempt", async || {
+        Some(receiver.spans()).filter(|spans| spans.len() >= 3)
+    })
+    .await;
+    assert!(spans.iter().all(|span| hex(&span.trace_id) == CALLER_TRACE), "{spans:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
