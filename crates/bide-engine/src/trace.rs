@@ -63,11 +63,15 @@ impl SpanIds {
         TraceParent { trace: self.trace, span: self.span, sampled: self.sampled }
     }
 
-    /// What the function is told, in the form of FC (fc-behaviour 7.3): `trace:span:parent:flags` in hexadecimal.
-    pub(crate) fn tell(&self, mut tracing: Tracing) -> Tracing {
+    /// In the form of FC (fc-behaviour 7.3): `trace:span:parent:flags` in hexadecimal.
+    pub fn context(&self) -> String {
         let parent = self.parent.map_or_else(|| "0".to_owned(), |parent| text(&parent));
-        let flags = u8::from(self.sampled);
-        tracing.span_context = Some(format!("{}:{}:{parent}:{flags}", text(&self.trace), text(&self.span)));
+        format!("{}:{}:{parent}:{}", text(&self.trace), text(&self.span), u8::from(self.sampled))
+    }
+
+    /// What the function is told.
+    pub(crate) fn tell(&self, mut tracing: Tracing) -> Tracing {
+        tracing.span_context = Some(self.context());
         tracing
     }
 }

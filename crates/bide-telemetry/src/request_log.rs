@@ -12,13 +12,22 @@ use crate::metrics::error_type;
 pub const TARGET: &str = "bide::request";
 
 /// Writes a record at the end of each attempt.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RequestLog;
+#[derive(Clone, Debug)]
+pub struct RequestLog {
+    host: String,
+}
+
+impl RequestLog {
+    /// `host` is the name of this host.
+    pub fn new(host: String) -> Self {
+        Self { host }
+    }
+}
 
 impl Observer for RequestLog {
     fn observe(&self, seen: &Seen<'_>) {
         if let Seen::AttemptEnded(end) = seen {
-            record(end);
+            record(end, &self.host);
         }
     }
 }
@@ -26,7 +35,7 @@ impl Observer for RequestLog {
 /// Times are in milliseconds, those of starts since 1970; memory is in MB (2^20 bytes), and its use the peak of the
 /// instance so far. `attempt` counts from 1 the attempts whose code was started, this one included; what was refused
 /// before its code ran is told apart by `epoch`, which no two attempts of an invocation share.
-fn record(end: &AttemptFacts<'_>) {
+fn record(end: &AttemptFacts<'_>, host: &str) {
     let (spec, outcome) = (end.spec, end.outcome);
     let (function, invocation) = (&spec.function, end.invocation);
     let error_type = match &outcome.result {
@@ -60,6 +69,9 @@ fn record(end: &AttemptFacts<'_>) {
         result = result(&outcome.result),
         hasFunctionError = !error_type.is_empty(),
         errorType = error_type,
+        hostname = host,
+        traceContext = end.span.map(|span| span.context()),
+        isSampled = end.span.map(|span| span.sampled),
         "attempt"
     );
 }

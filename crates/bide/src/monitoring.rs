@@ -60,7 +60,7 @@ impl Monitoring {
             }
         };
         if settings.monitoring.request_log {
-            observers.0.push(Arc::new(RequestLog));
+            observers.0.push(Arc::new(RequestLog::new(host())));
         }
         let mut sending = None;
         if let Some(tracing) = &settings.monitoring.tracing {
@@ -109,4 +109,9 @@ impl Serving {
             sending.stop().await;
         }
     }
+}
+
+/// The name of this host, as the kernel has it.
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

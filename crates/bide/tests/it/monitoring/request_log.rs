@@ -22,7 +22,10 @@ fn records(world: &World) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_attempt_leaves_one_record() {
-    let world = World::start_with(&[("BIDE_REQUEST_LOG", "true"), ("BIDE_LOG_FORMAT", "json")]).await;
+    // Nobody takes the spans; the records name them all the same.
+    let tracing = ("BIDE_OTLP_ENDPOINT", "http://127.0.0.1:1");
+    let world =
+        World::start_with(&[("BIDE_REQUEST_LOG", "true"), ("BIDE_LOG_FORMAT", "json"), tracing]).await;
     world.api.deploy("work", Function::python(CODE)).await;
     let config = json!({ "maxAsyncRetryAttempts": 1, "statefulInvocation": true });
     world.api.configure("work", config).await;
@@ -57,6 +60,8 @@ async fn each_attempt_leaves_one_record() {
     }
     assert!(sync["memoryMB"].as_u64().unwrap() >= 128, "{sync}");
     assert!(sync["memoryUsageMB"].as_f64().unwrap() > 0.0, "{sync}");
+    assert!(!sync["hostname"].as_str().expect("a name").is_empty(), "{sync}");
+    assert_eq!((sync["traceContext"].as_str().map(str::len), &sync["isSampled"]), (Some(53), &json!(true)));
     let time = |field: &str| sync[field].as_f64().unwrap();
     let whole = time("durationMs") + time("scheduleLatencyMs");
     assert!((whole - time("invokeFunctionLatencyMs")).abs() < 0.01, "{sync}");
