@@ -20,6 +20,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "iproute2", program: "ip", why: "networks of tests" },
     Package { name: "util-linux", program: "setpriv", why: "tests as an ordinary user" },
     Package { name: "curl", program: "curl", why: "functions over HTTP as anybody calls them" },
+    Package { name: "openssl", program: "openssl", why: "TLS to destinations" },
     Package { name: "rabbitmq-server", program: "rabbitmq-server", why: "AMQP brokers" },
     Package { name: "redis-server", program: "redis-server", why: "Redis streams" },
     Package { name: "maven", program: "mvn", why: "Kafka, which comes from Maven" },

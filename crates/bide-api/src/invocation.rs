@@ -8,9 +8,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bide_engine::{Accepted, Engine, FunctionErrorKind, Target, Tracing};
-use bide_types::TraceParent;
 use bide_types::limits::ASYNC_DELAY_MAX;
-use bide_types::{RequestId, TaskId};
+use bide_types::{RequestId, TaskId, TraceParent};
 
 use crate::error::ApiError;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bide_core::{CallKind, Enqueue};
 use bide_runtime::{AttemptOutcome, AttemptResult, Cancel, HttpRequest, InvokeRequest, Slot, Tracing};
 use bide_store::{Submission, SubmitReply};
-use bide_types::{FunctionId, Qualifier, RequestId, TaskId};
+use bide_types::{FunctionId, Qualifier, RequestId, TaskId, TraceParent};
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -20,7 +20,6 @@ use crate::http_payload;
 use crate::observer::{AttemptFacts, Began, Seen};
 use crate::start::{Engine, Shared};
 use crate::trace::SpanIds;
-use bide_types::TraceParent;
 
 /// A call that waits for its result.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use bide_runtime::{
     AttemptOutcome, AttemptResult, Cancel, HttpRequest, InvokeRequest, Responder, ResponseHead, Tracing,
 };
 use bide_types::limits::HTTP_RESPONSE_BYTES_MAX;
-use bide_types::{InstanceId, RequestId};
+use bide_types::{InstanceId, RequestId, TraceParent};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,7 +22,6 @@ use crate::error::Error;
 use crate::invoke::told;
 use crate::observer::Began;
 use crate::start::Engine;
-use bide_types::TraceParent;
 
 /// An HTTP call that waits for its response.
 #[derive(Clone, Debug)]
